@@ -1,0 +1,149 @@
+//! The first look: the herd of the assignment, a thousand clients, ten seconds, and whether all
+//! of it was right.
+
+mod summary;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::{Duration, SystemTime};
+
+use anyhow::{Context, bail};
+use loadgen::report::Report;
+use tokio::process::Command;
+use tokio::time::{Instant, sleep};
+
+use self::summary::{Agreement, Summary};
+use crate::ports;
+use crate::processes::{HerdOptions, Processes};
+use crate::programs::{Programs, root};
+use crate::scrape::{self, Status};
+
+/// How long the servers may take to agree after the load has ended.
+const AGREE: Duration = Duration::from_secs(5);
+/// How often they are asked.
+const LOOK: Duration = Duration::from_millis(5);
+
+/// What the demo is to do.
+#[derive(Debug, Clone)]
+pub struct DemoOptions {
+    /// Simulated clients.
+    pub clients: u32,
+    /// How long is measured.
+    pub duration: humantime::Duration,
+    /// Leave the herd up.
+    pub keep: bool,
+}
+
+/// Runs the demo, prints its table, and says whether all was right.
+///
+/// # Errors
+/// If it could not be run.
+pub async fn run(options: &DemoOptions) -> anyhow::Result<bool> {
+    let programs = Programs::build()?;
+    let folder = new_folder()?;
+    let herd_file = folder.join("herd.toml");
+    fs::write(&herd_file, ports::herd_file()?)?;
+    let server = programs.path("server")?;
+    let herd_options = HerdOptions { server, herd_file: &herd_file, folder: &folder, outlive: options.keep };
+    let processes = Processes::start(&herd_options).await?;
+    let folder = as_seen_from_here(folder);
+
+    let before = metrics(&processes, None).await?;
+    let report = load(programs.path("loadgen")?, &herd_file, &folder, options).await?;
+    let agreement = agree(&processes).await?;
+    let after = metrics(&processes, Some(&folder)).await?;
+    let mut summary = Summary::new(report, &before, &after, agreement);
+    if !options.keep {
+        summary.stopped = processes.stop().await.map_err(|error| error.to_string());
+        print!("{}", summary.text(&folder));
+    } else {
+        print!("{}", summary.text(&folder));
+        print!("{}", how_to_talk(&processes, &folder));
+    }
+    Ok(summary.problems().is_empty())
+}
+
+/// A new folder below `runs`, named by the time.
+fn new_folder() -> anyhow::Result<PathBuf> {
+    let now = humantime::format_rfc3339_seconds(SystemTime::now()).to_string().replace(':', "");
+    let folder = root().join("runs").join(format!("demo-{now}"));
+    fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    Ok(folder)
+}
+
+/// A path as short as it can be for somebody in the current folder.
+fn as_seen_from_here(path: PathBuf) -> PathBuf {
+    let here = std::env::current_dir().ok();
+    here.and_then(|here| path.strip_prefix(here).ok().map(Path::to_owned)).unwrap_or(path)
+}
+
+/// Runs the load generator; its progress goes to our standard error.
+async fn load(loadgen: &Path, herd_file: &Path, folder: &Path, options: &DemoOptions) -> anyhow::Result<Report> {
+    let result = folder.join("result.json");
+    let output = Command::new(loadgen)
+        .args(["--clients", &options.clients.to_string(), "--duration", &options.duration.to_string()])
+        .arg("--herd")
+        .arg(herd_file)
+        .arg("--out")
+        .arg(&result)
+        .stderr(Stdio::inherit())
+        .kill_on_drop(true)
+        .output()
+        .await
+        .with_context(|| format!("cannot run {}", loadgen.display()))?;
+    fs::write(folder.join("loadgen.txt"), &output.stdout)?;
+    if !result.exists() {
+        bail!("the load generator has no result ({})", output.status);
+    }
+    Ok(serde_json::from_slice(&fs::read(&result)?)?)
+}
+
+/// Asks all servers until their digests are equal, or their time is up.
+async fn agree(processes: &Processes) -> anyhow::Result<Agreement> {
+    let started = Instant::now();
+    loop {
+        let mut all: Vec<Status> = Vec::new();
+        for server in processes.herd.servers() {
+            all.push(scrape::status(&server.metrics.to_string()).await?);
+        }
+        let equal = all.iter().filter(|status| status.digest == all[0].digest).count();
+        if equal == all.len() || started.elapsed() > AGREE {
+            let known_clients = all[0].known_clients;
+            return Ok(Agreement { equal, servers: all.len(), known_clients, digest: all[0].digest.clone() });
+        }
+        sleep(LOOK).await;
+    }
+}
+
+/// The metrics of all servers, one text behind the other; each is also kept if a folder is given.
+async fn metrics(processes: &Processes, folder: Option<&Path>) -> anyhow::Result<String> {
+    let mut all = String::new();
+    for server in processes.herd.servers() {
+        let text = scrape::get(&server.metrics.to_string(), "/metrics").await?;
+        if let Some(folder) = folder {
+            fs::create_dir_all(folder.join("metrics"))?;
+            fs::write(folder.join("metrics").join(format!("{}.prom", server.name)), &text)?;
+        }
+        all += &text;
+    }
+    Ok(all)
+}
+
+fn how_to_talk(processes: &Processes, folder: &Path) -> String {
+    let server = &processes.herd.servers()[0];
+    let ids: Vec<String> = processes.ids().into_iter().map(|(_, id)| id.to_string()).collect();
+    let port = server.clients.port();
+    format!(
+        "\nThe herd is up. Talk to {name}, for example:\n\n  \
+         printf 'IAMAT me +34.068930-118.445127 %s\\n' $(date +%s.%N) | nc -N 127.0.0.1 {port}\n  \
+         printf 'WHATSAT me 10 3\\n' | nc -N 127.0.0.1 {port}\n  \
+         curl http://{metrics}/status\n\n\
+         Its herd file, with all addresses, is {herd_file}.\n\
+         Stop it with: kill {ids}\n",
+        name = server.name,
+        metrics = server.metrics,
+        herd_file = folder.join("herd.toml").display(),
+        ids = ids.join(" "),
+    )
+}

@@ -1,0 +1,83 @@
+//! What servers say over HTTP.
+
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use serde::Deserialize;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+/// How long an answer may take.
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The part of `/status` that is used here.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Status {
+    /// The server.
+    pub name: String,
+    /// Clients in its store.
+    pub known_clients: usize,
+    /// Equal digests, equal stores.
+    pub digest: String,
+}
+
+/// Gets a page of a server, which answers one request per connection.
+///
+/// # Errors
+/// If there is no answer, or one of another status than 200.
+pub async fn get(address: &str, path: &str) -> anyhow::Result<String> {
+    let exchange = async {
+        let mut stream = TcpStream::connect(address).await?;
+        stream
+            .write_all(format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").as_bytes())
+            .await?;
+        let mut response = String::new();
+        stream.read_to_string(&mut response).await?;
+        std::io::Result::Ok(response)
+    };
+    let response = timeout(TIMEOUT, exchange).await?.with_context(|| format!("cannot get http://{address}{path}"))?;
+    let (head, body) =
+        response.split_once("\r\n\r\n").with_context(|| format!("http://{address}{path} has no body"))?;
+    if !head.starts_with("HTTP/1.1 200 ") {
+        let status = head.lines().next().unwrap_or_default();
+        bail!("http://{address}{path} answered {status}: {}", body.trim());
+    }
+    Ok(body.to_owned())
+}
+
+/// Gets a server's status.
+///
+/// # Errors
+/// If it cannot be had.
+pub async fn status(address: &str) -> anyhow::Result<Status> {
+    Ok(serde_json::from_str(&get(address, "/status").await?)?)
+}
+
+/// The sum of a counter or gauge over its series with all of the given labels, in the text that
+/// `/metrics` has. A label is written like `kind="iamat"`.
+#[must_use]
+pub fn sum(metrics: &str, name: &str, labels: &[&str]) -> f64 {
+    let series = metrics.lines().filter_map(|line| {
+        let rest = line.strip_prefix(name)?;
+        let (series, value) = rest.rsplit_once(' ')?;
+        let is_of_this_name = series.is_empty() || series.starts_with('{');
+        (is_of_this_name && labels.iter().all(|label| series.contains(label))).then_some(value)
+    });
+    series.filter_map(|value| value.parse::<f64>().ok()).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sums_are_over_series_of_the_name_with_the_labels() {
+        let metrics =
+            "# TYPE a counter\na{x=\"1\",y=\"1\"} 2\na{x=\"1\",y=\"2\"} 3\na{x=\"2\"} 10\na_b{x=\"1\"} 100\nc 7\n";
+        assert_eq!(sum(metrics, "a", &["x=\"1\""]), 5.0);
+        assert_eq!(sum(metrics, "a", &[]), 15.0);
+        assert_eq!(sum(metrics, "c", &[]), 7.0);
+        assert_eq!(sum(metrics, "d", &[]), 0.0);
+    }
+}

@@ -1,0 +1,35 @@
+//! The run's clock, which counts from the run's start, and the wall clock.
+
+use std::time::{Duration, Instant, SystemTime};
+
+use crate::measure::nanos;
+
+/// Nanoseconds since the start of a run. All its threads share the start.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RunClock(Instant);
+
+impl RunClock {
+    /// A clock that starts at the given moment.
+    #[must_use]
+    pub(crate) fn starting_at(start: Instant) -> Self {
+        Self(start)
+    }
+
+    /// Nanoseconds since the start; 0 before it.
+    #[must_use]
+    pub(crate) fn now(self) -> u64 {
+        nanos(self.0.elapsed())
+    }
+
+    /// How long it is until a moment of this clock.
+    #[must_use]
+    pub(crate) fn until(self, moment: u64) -> Duration {
+        (self.0 + Duration::from_nanos(moment)).saturating_duration_since(Instant::now())
+    }
+}
+
+/// Nanoseconds since 1970, by the wall clock.
+#[must_use]
+pub(crate) fn wall() -> u64 {
+    nanos(SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default())
+}

@@ -1,0 +1,66 @@
+//! Latencies of one kind of operation, each from three points of view.
+
+use std::time::Duration;
+
+use hdrhistogram::Histogram;
+
+/// Significant decimal digits that histograms keep.
+const DIGITS: u8 = 3;
+/// The longest latency that is told apart, in nanoseconds.
+const LONGEST: u64 = 3_600_000_000_000;
+
+/// A histogram of nanoseconds.
+#[must_use]
+pub fn histogram() -> Histogram<u64> {
+    Histogram::new_with_bounds(1, LONGEST, DIGITS).expect("these bounds are valid")
+}
+
+/// Three histograms of one operation, in nanoseconds.
+#[derive(Debug, Clone)]
+pub struct Latencies {
+    /// From when the operation was due until its reply: what a user would have waited.
+    pub response: Histogram<u64>,
+    /// From when it was written until its reply: what the server took.
+    pub service: Histogram<u64>,
+    /// From when it was due until it was written: how late this program was.
+    pub lag: Histogram<u64>,
+    /// Operations that got no reply in time; they count in `response` with the time they had.
+    pub timeouts: u64,
+}
+
+impl Default for Latencies {
+    fn default() -> Self {
+        Self { response: histogram(), service: histogram(), lag: histogram(), timeouts: 0 }
+    }
+}
+
+impl Latencies {
+    /// Records an operation that was due, written and answered at these times.
+    pub fn record(&mut self, due: u64, written: u64, answered: u64) {
+        self.response.saturating_record(answered.saturating_sub(due));
+        self.service.saturating_record(answered.saturating_sub(written));
+        self.lag.saturating_record(written.saturating_sub(due));
+    }
+
+    /// Records an operation that was given up.
+    pub fn record_timeout(&mut self, due: u64, given_up: u64) {
+        self.response.saturating_record(given_up.saturating_sub(due));
+        self.timeouts += 1;
+    }
+
+    /// Counts in what another thread measured.
+    pub fn add(&mut self, other: &Self) {
+        for (sum, part) in
+            [(&mut self.response, &other.response), (&mut self.service, &other.service), (&mut self.lag, &other.lag)]
+        {
+            sum.add(part).expect("all histograms have the same bounds");
+        }
+        self.timeouts += other.timeouts;
+    }
+}
+
+/// A duration in nanoseconds, as times are counted here; 584 years are the most.
+#[must_use]
+pub fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}

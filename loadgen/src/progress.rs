@@ -1,0 +1,50 @@
+//! A line every second while a run is under way: rewritten in place on a terminal, else one
+//! below the other.
+
+use std::io::{IsTerminal, Write, stderr};
+use std::time::Duration;
+
+use loadgen::live::Glance;
+
+/// Shows progress on standard error.
+pub(crate) struct Progress {
+    warm_up: Duration,
+    end: Duration,
+    in_place: bool,
+    shown: bool,
+}
+
+impl Progress {
+    pub(crate) fn new(warm_up: Duration, duration: Duration) -> Self {
+        Self { warm_up, end: warm_up + duration, in_place: stderr().is_terminal(), shown: false }
+    }
+
+    pub(crate) fn show(&mut self, elapsed: Duration, glance: &Glance) {
+        let phase = match elapsed {
+            _ if elapsed <= self.warm_up => "warm-up",
+            _ if elapsed <= self.end => "measure",
+            _ => "verify",
+        };
+        let at =
+            |percentile| Duration::from_nanos(glance.responses.value_at_percentile(percentile)).as_secs_f64() * 1e3;
+        let line = format!(
+            "{:>4} of {} s  {phase:<7}  {:>7} replies/s  p50 {:>7.2} ms  p99 {:>7.2} ms  failed {}  wrong {}",
+            elapsed.as_secs(),
+            self.end.as_secs(),
+            glance.answered,
+            at(50.0),
+            at(99.0),
+            glance.failed,
+            glance.wrong
+        );
+        // Nobody has to be there to see it.
+        let _ = if self.in_place { write!(stderr(), "\r{line}\x1b[K") } else { writeln!(stderr(), "{line}") };
+        self.shown = true;
+    }
+
+    pub(crate) fn finish(self) {
+        if self.in_place && self.shown {
+            let _ = writeln!(stderr());
+        }
+    }
+}

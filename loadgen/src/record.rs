@@ -1,0 +1,110 @@
+//! What a run's threads have seen.
+
+use hdrhistogram::Histogram;
+
+use crate::measure::{Latencies, histogram};
+use crate::oracle::{Answer, Wrong};
+use crate::plan::Operation;
+
+/// Wrong answers that are kept in full; the rest is counted.
+const KEPT: usize = 20;
+
+/// What was measured between the warm-up and the end, and what was judged in the whole run.
+#[derive(Debug, Clone)]
+pub struct Record {
+    /// Latencies of IAMAT.
+    pub iamat: Latencies,
+    /// Latencies of WHATSAT.
+    pub whatsat: Latencies,
+    /// Commands of the whole run.
+    pub counts: Counts,
+    /// How old what stale answers lacked was, in nanoseconds.
+    pub stale: Histogram<u64>,
+    /// The first wrong answers.
+    pub wrong: Vec<Wrong>,
+}
+
+/// Counts of a whole run.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Counts {
+    /// Commands that were sent.
+    pub sent: u64,
+    /// Replies that were read and judged.
+    pub answered: u64,
+    /// Updates that were acknowledged.
+    pub acknowledged: u64,
+    /// Commands that got no reply because their connection broke, or could not be sent because
+    /// there was none.
+    pub failed: u64,
+    /// Replies that are wrong.
+    pub wrong: u64,
+    /// Answers, by server and client, that at the end of the run still lacked an update.
+    pub lost: u64,
+    /// Updates that only a server held that then broke its connections.
+    pub died: u64,
+    /// Clients, by server, that the server could not be asked about at the end.
+    pub unverified: u64,
+}
+
+impl Default for Record {
+    fn default() -> Self {
+        Self {
+            iamat: Latencies::default(),
+            whatsat: Latencies::default(),
+            counts: Counts::default(),
+            stale: histogram(),
+            wrong: Vec::new(),
+        }
+    }
+}
+
+impl Record {
+    /// The latencies of a kind of operation.
+    pub fn latencies(&mut self, operation: Operation) -> &mut Latencies {
+        match operation {
+            Operation::Iamat => &mut self.iamat,
+            Operation::Whatsat => &mut self.whatsat,
+        }
+    }
+
+    /// Counts a judgement.
+    pub fn judged(&mut self, judgement: Result<Answer, Wrong>) {
+        self.counts.answered += 1;
+        match judgement {
+            Ok(Answer::Current) => {}
+            Ok(Answer::Stale(age)) => self.stale.saturating_record(age),
+            Err(wrong) => self.wrong(wrong),
+        }
+    }
+
+    /// Counts a wrong answer.
+    pub fn wrong(&mut self, wrong: Wrong) {
+        self.counts.wrong += 1;
+        self.counts.lost += u64::from(wrong.is_lost_update);
+        if self.wrong.len() < KEPT {
+            self.wrong.push(wrong);
+        }
+    }
+
+    /// Counts in what another thread has seen.
+    pub fn add(&mut self, other: &Self) {
+        self.iamat.add(&other.iamat);
+        self.whatsat.add(&other.whatsat);
+        self.stale.add(&other.stale).expect("all histograms have the same bounds");
+        let Counts { sent, answered, acknowledged, failed, wrong, lost, died, unverified } = &mut self.counts;
+        for (sum, part) in [
+            (sent, other.counts.sent),
+            (answered, other.counts.answered),
+            (acknowledged, other.counts.acknowledged),
+            (failed, other.counts.failed),
+            (wrong, other.counts.wrong),
+            (lost, other.counts.lost),
+            (died, other.counts.died),
+            (unverified, other.counts.unverified),
+        ] {
+            *sum += part;
+        }
+        let room = KEPT - self.wrong.len();
+        self.wrong.extend(other.wrong.iter().take(room).cloned());
+    }
+}

@@ -1,0 +1,361 @@
+//! What a run has shown, as JSON of a stated version and as a table for people.
+
+mod table;
+
+use std::time::Duration;
+
+use hdrhistogram::Histogram;
+use humantime::format_rfc3339_millis;
+use serde::{Deserialize, Serialize};
+
+pub use self::table::{table, time};
+use crate::measure::Latencies;
+use crate::plan::{Pace, Plan};
+use crate::probe::Propagation;
+use crate::record::Record;
+use crate::run::Outcome;
+use crate::slo::{Slo, SloResult};
+
+/// The version of the JSON: it changes when a field changes its meaning or goes away.
+pub const VERSION: u32 = 1;
+
+/// A run's result. All times are in microseconds unless the name says otherwise.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Report {
+    /// Always `herd-loadgen`.
+    pub format: String,
+    /// See [`VERSION`].
+    pub version: u32,
+    /// When the run started.
+    pub started: String,
+    /// What was asked for.
+    pub plan: PlanReport,
+    /// Operations that were due within the measured time.
+    pub iamat: OperationReport,
+    /// Likewise.
+    pub whatsat: OperationReport,
+    /// All operations of the run.
+    pub counts: CountsReport,
+    /// How old what stale answers lacked was.
+    pub stale: Summary,
+    /// What the propagation probe has seen.
+    pub propagation: Option<PropagationReport>,
+    /// Whether this program kept up.
+    pub generator: GeneratorReport,
+    /// The objectives and how they were met.
+    pub slos: Vec<SloReport>,
+    /// The first wrong answers, a sentence each.
+    pub wrong: Vec<String>,
+}
+
+/// What was asked for.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct PlanReport {
+    /// The servers, by name.
+    pub servers: Vec<String>,
+    /// Simulated clients.
+    pub clients: usize,
+    /// `open` or `closed`.
+    pub pace: String,
+    /// Commands per second that were due; open loop only.
+    pub offered_per_second: Option<f64>,
+    /// Commands of a client under way at a time; closed loop only.
+    pub pipeline: Option<usize>,
+    /// The share of WHATSATs, 0 to 1.
+    pub whatsat: f64,
+    /// In seconds.
+    pub warm_up_s: f64,
+    /// In seconds.
+    pub duration_s: f64,
+    /// What everything random follows from.
+    pub seed: u64,
+    /// Threads of this program.
+    pub threads: usize,
+}
+
+/// Latencies of one kind of operation.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct OperationReport {
+    /// Replies per second of measured time.
+    pub per_second: f64,
+    /// From when it was due until its reply.
+    pub response: Summary,
+    /// From when it was written until its reply.
+    pub service: Summary,
+    /// From when it was due until it was written.
+    pub lag: Summary,
+    /// Operations without a reply in time.
+    pub timeouts: u64,
+}
+
+/// A histogram in a few numbers, in microseconds.
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
+pub struct Summary {
+    /// Values in it.
+    pub count: u64,
+    /// The smallest.
+    pub min: f64,
+    /// Their mean.
+    pub mean: f64,
+    /// The median.
+    pub p50: f64,
+    /// 90 % are no larger.
+    pub p90: f64,
+    /// 99 % are no larger.
+    pub p99: f64,
+    /// 99.9 % are no larger.
+    pub p99_9: f64,
+    /// The largest.
+    pub max: f64,
+}
+
+/// Counts of the whole run.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub struct CountsReport {
+    /// Commands sent.
+    pub sent: u64,
+    /// Replies read and judged.
+    pub answered: u64,
+    /// Updates acknowledged.
+    pub acknowledged: u64,
+    /// Commands without a reply, or without a connection to send them on.
+    pub failed: u64,
+    /// Wrong replies.
+    pub wrong: u64,
+    /// Stale answers; they are not wrong.
+    pub stale: u64,
+    /// Answers at the end, by server and client, that lacked an acknowledged update.
+    pub lost: u64,
+    /// Updates that may have died with the only server that held them.
+    pub died: u64,
+    /// Clients, by server, that the server could not be asked about at the end.
+    pub unverified: u64,
+}
+
+/// What the propagation probe has seen.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct PropagationReport {
+    /// Updates written.
+    pub writes: u64,
+    /// Observations of an update missing after 5 s.
+    pub lost: u64,
+    /// Observations cut short by broken connections.
+    pub broken: u64,
+    /// Replies that nobody had asked for.
+    pub unexpected: u64,
+    /// How long the questions took that showed the update: latencies are at most that too long.
+    pub resolution: Summary,
+    /// Latencies by the number of links on the way.
+    pub by_hops: Vec<HopsReport>,
+    /// Latencies of each pair of servers.
+    pub pairs: Vec<PairReport>,
+}
+
+/// Latencies over a number of links.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct HopsReport {
+    /// Links on the shortest way.
+    pub hops: usize,
+    /// From the write to the reply that shows it.
+    pub latency: Summary,
+}
+
+/// Latencies from one server to another.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct PairReport {
+    /// Where it was written.
+    pub origin: String,
+    /// Where it was seen.
+    pub observer: String,
+    /// Links on the shortest way.
+    pub hops: usize,
+    /// Updates that were not seen within 5 s.
+    pub lost: u64,
+    /// From the write to the reply that shows it.
+    pub latency: Summary,
+}
+
+/// Whether this program kept up.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct GeneratorReport {
+    /// Processor time of this program while it sent, in seconds.
+    pub cpu_s: f64,
+    /// The same per reply, in microseconds.
+    pub cpu_per_operation: f64,
+    /// The 99th percentile of lag at which a run is still valid.
+    pub max_lag: f64,
+    /// Whether the 99th percentile of lag is within that: beyond it, what was measured is this
+    /// program and not the herd.
+    pub valid: bool,
+}
+
+/// An objective and how it was met.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct SloReport {
+    /// As it was given.
+    pub slo: String,
+    /// What was measured, in microseconds; absent without an operation.
+    pub measured: Option<f64>,
+    /// Whether it was met.
+    pub met: bool,
+}
+
+impl Report {
+    /// The report of a run.
+    #[must_use]
+    pub fn new(outcome: &Outcome, slos: &[Slo]) -> Self {
+        let Outcome { plan, started, record, propagation, cpu } = outcome;
+        let counts = record.counts;
+        Self {
+            format: "herd-loadgen".into(),
+            version: VERSION,
+            started: format_rfc3339_millis(*started).to_string(),
+            plan: PlanReport::new(plan),
+            iamat: OperationReport::new(&record.iamat, plan.duration),
+            whatsat: OperationReport::new(&record.whatsat, plan.duration),
+            counts: CountsReport {
+                sent: counts.sent,
+                answered: counts.answered,
+                acknowledged: counts.acknowledged,
+                failed: counts.failed,
+                wrong: counts.wrong,
+                stale: record.stale.len(),
+                lost: counts.lost,
+                died: counts.died,
+                unverified: counts.unverified,
+            },
+            stale: Summary::new(&record.stale),
+            propagation: propagation.as_ref().map(|propagation| PropagationReport::new(propagation, plan)),
+            generator: GeneratorReport::new(record, *cpu, plan.max_lag),
+            slos: slos.iter().map(|slo| slo.judge(record).into()).collect(),
+            wrong: record.wrong.iter().map(ToString::to_string).collect(),
+        }
+    }
+
+    /// Whether no answer was wrong and no update lost.
+    #[must_use]
+    pub fn is_right(&self) -> bool {
+        let probe = self.propagation.as_ref().map_or(0, |probe| probe.lost + probe.unexpected);
+        self.counts.wrong + probe == 0
+    }
+}
+
+impl PlanReport {
+    fn new(plan: &Plan) -> Self {
+        let (pace, offered_per_second, pipeline) = match plan.pace {
+            Pace::Open { interval } => {
+                #[allow(clippy::cast_precision_loss)]
+                let rate = plan.clients as f64 / interval.as_secs_f64();
+                ("open", Some(rate), None)
+            }
+            Pace::Closed { pipeline } => ("closed", None, Some(pipeline)),
+        };
+        Self {
+            servers: plan.servers.iter().map(|server| server.name.clone()).collect(),
+            clients: plan.clients,
+            pace: pace.into(),
+            offered_per_second,
+            pipeline,
+            whatsat: plan.whatsat,
+            warm_up_s: plan.warm_up.as_secs_f64(),
+            duration_s: plan.duration.as_secs_f64(),
+            seed: plan.seed,
+            threads: plan.threads,
+        }
+    }
+}
+
+impl OperationReport {
+    fn new(latencies: &Latencies, duration: Duration) -> Self {
+        #[allow(clippy::cast_precision_loss)]
+        let per_second = latencies.service.len() as f64 / duration.as_secs_f64();
+        Self {
+            per_second,
+            response: Summary::new(&latencies.response),
+            service: Summary::new(&latencies.service),
+            lag: Summary::new(&latencies.lag),
+            timeouts: latencies.timeouts,
+        }
+    }
+}
+
+impl Summary {
+    /// A histogram of nanoseconds in a few numbers.
+    #[must_use]
+    pub fn new(histogram: &Histogram<u64>) -> Self {
+        if histogram.is_empty() {
+            return Self::default();
+        }
+        let at = |percentile| micros(histogram.value_at_percentile(percentile));
+        Self {
+            count: histogram.len(),
+            min: micros(histogram.min()),
+            mean: histogram.mean() / 1000.0,
+            p50: at(50.0),
+            p90: at(90.0),
+            p99: at(99.0),
+            p99_9: at(99.9),
+            max: micros(histogram.max()),
+        }
+    }
+}
+
+fn micros(nanos: u64) -> f64 {
+    Duration::from_nanos(nanos).as_secs_f64() * 1e6
+}
+
+impl PropagationReport {
+    fn new(seen: &Propagation, plan: &Plan) -> Self {
+        let servers = 0..plan.servers.len();
+        let pairs = servers.clone().flat_map(|origin| servers.clone().map(move |observer| (origin, observer)));
+        let pairs: Vec<_> = pairs.filter(|(origin, observer)| origin != observer).collect();
+        let mut distances: Vec<usize> = pairs.iter().map(|&(origin, observer)| plan.hops[origin][observer]).collect();
+        distances.sort_unstable();
+        distances.dedup();
+        let over = |hops: usize| {
+            let mut all = crate::measure::histogram();
+            for &(origin, observer) in pairs.iter().filter(|&&(origin, observer)| plan.hops[origin][observer] == hops) {
+                all.add(&seen.latency[origin][observer]).expect("all histograms have the same bounds");
+            }
+            HopsReport { hops, latency: Summary::new(&all) }
+        };
+        let pair = |&(origin, observer): &(usize, usize)| PairReport {
+            origin: plan.servers[origin].name.clone(),
+            observer: plan.servers[observer].name.clone(),
+            hops: plan.hops[origin][observer],
+            lost: seen.lost[origin][observer],
+            latency: Summary::new(&seen.latency[origin][observer]),
+        };
+        Self {
+            writes: seen.writes,
+            lost: seen.lost.iter().flatten().sum(),
+            broken: seen.broken,
+            unexpected: seen.unexpected,
+            resolution: Summary::new(&seen.resolution),
+            by_hops: distances.into_iter().map(over).collect(),
+            pairs: pairs.iter().map(pair).collect(),
+        }
+    }
+}
+
+impl GeneratorReport {
+    fn new(record: &Record, cpu: Duration, max_lag: Duration) -> Self {
+        let mut lag = record.iamat.lag.clone();
+        lag.add(&record.whatsat.lag).expect("all histograms have the same bounds");
+        #[allow(clippy::cast_precision_loss)]
+        let per_operation = cpu.as_secs_f64() * 1e6 / (record.counts.answered.max(1)) as f64;
+        Self {
+            cpu_s: cpu.as_secs_f64(),
+            cpu_per_operation: per_operation,
+            max_lag: max_lag.as_secs_f64() * 1e6,
+            valid: u128::from(lag.value_at_percentile(99.0)) <= max_lag.as_nanos(),
+        }
+    }
+}
+
+impl From<SloResult> for SloReport {
+    fn from(result: SloResult) -> Self {
+        let measured = result.measured.map(|measured| measured.as_secs_f64() * 1e6);
+        Self { slo: result.slo, measured, met: result.met }
+    }
+}

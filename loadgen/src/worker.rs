@@ -1,0 +1,218 @@
+//! A thread of simulated clients: one event loop over their connections and their schedules,
+//! and an oracle of its own. Clients ask only about clients of the same thread, so threads
+//! share nothing while they run.
+
+mod client;
+mod judge;
+mod schedule;
+mod verify;
+
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use fastrand::Rng;
+use mio::{Events, Poll, Token};
+
+use self::client::Client;
+use self::judge::Judge;
+use self::schedule::Schedule;
+use crate::clock::RunClock;
+use crate::connection::ReadError;
+use crate::live::Live;
+use crate::measure::nanos;
+use crate::oracle::Oracle;
+use crate::plan::Plan;
+use crate::record::Record;
+use crate::timer::{Timer, wait};
+
+/// Connections that are being opened at a time.
+const OPENING: usize = 256;
+/// How long opening them may take at the start.
+const OPEN_TIMEOUT: Duration = Duration::from_secs(5);
+/// The pause before a connection that broke is opened again, in nanoseconds.
+const REOPEN: u64 = 200_000_000;
+/// How often time-outs and broken connections are looked after, in nanoseconds.
+const TICK: u64 = 100_000_000;
+/// Commands that are sent in a row before replies are looked for.
+const BURST: usize = 256;
+/// Bytes that are read at a time.
+const BUFFER: usize = 64 << 10;
+const TIMER: Token = Token(usize::MAX);
+
+/// A thread's clients, connected.
+#[derive(Debug)]
+pub(crate) struct Worker {
+    plan: Arc<Plan>,
+    poll: Poll,
+    timer: Timer,
+    clients: Vec<Client>,
+    schedule: Schedule,
+    judge: Judge,
+    rng: Rng,
+    buffer: Vec<u8>,
+}
+
+impl Worker {
+    /// Makes a thread's clients and connects them.
+    pub(crate) fn connect(plan: Arc<Plan>, thread: usize, live: Arc<Live>) -> io::Result<Self> {
+        let poll = Poll::new()?;
+        let timer = Timer::new(poll.registry(), TIMER)?;
+        let mut rng = Rng::with_seed(plan.seed.wrapping_mul(1_000_003).wrapping_add(thread as u64));
+        let servers = plan.servers.iter().map(|server| server.name.clone().into_bytes()).collect();
+        let names = plan.clients_of(thread).map(|client| plan.client_name(client));
+        let oracle = Oracle::new(servers, names, i64::try_from(plan.max_skew.as_nanos()).unwrap_or(i64::MAX));
+        let numbered = plan.clients_of(thread).enumerate();
+        let clients: Vec<_> =
+            numbered.map(|(number, client)| Client::new(number, plan.server_of(client), &mut rng)).collect();
+        let schedule = Schedule::new(plan.pace, clients.len(), &mut rng);
+        let judge = Judge::new(&plan, oracle, live);
+        let mut worker = Self { plan, poll, timer, clients, schedule, judge, rng, buffer: vec![0; BUFFER] };
+        worker.open_all()?;
+        Ok(worker)
+    }
+
+    /// Opens all connections, some at a time, and waits until they stand.
+    fn open_all(&mut self) -> io::Result<()> {
+        let mut events = Events::with_capacity(OPENING);
+        for clients in self.clients.chunks_mut(OPENING) {
+            for client in &mut *clients {
+                client.open(&self.plan.servers[client.server], self.poll.registry())?;
+            }
+            let deadline = Instant::now() + OPEN_TIMEOUT;
+            while !all_open(clients)? {
+                let left = deadline.saturating_duration_since(Instant::now());
+                if left.is_zero() {
+                    return Err(io::ErrorKind::TimedOut.into());
+                }
+                wait(&mut self.poll, &mut events, Some(left))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs the plan: warm-up, measuring, waiting for what is under way, and the last look at
+    /// every server.
+    pub(crate) fn run(mut self, clock: RunClock) -> io::Result<Record> {
+        let end = nanos(self.plan.warm_up + self.plan.duration);
+        let mut events = Events::with_capacity(1024);
+        let mut next_tick = 0;
+        loop {
+            let now = clock.now();
+            self.send_due(now, end, clock);
+            if now >= next_tick {
+                next_tick = now + TICK;
+                self.tick(now);
+            }
+            let next_due = self.schedule.next_due().filter(|&due| due < end);
+            if now >= end && next_due.is_none() && self.clients.iter().all(Client::is_quiet) {
+                break;
+            }
+            let next = next_due.unwrap_or(next_tick).min(next_tick);
+            self.timer.set(clock.until(if now < end { next.min(end) } else { next }))?;
+            wait(&mut self.poll, &mut events, None)?;
+            for event in events.iter().filter(|event| event.token() != TIMER) {
+                self.handle(event.token().0, clock, end);
+            }
+        }
+        self.judge.show();
+        if self.plan.verify {
+            verify::run(&self.plan, &mut self.judge, clock);
+        }
+        Ok(self.judge.record)
+    }
+
+    /// Sends what is due by now, also if it is late, and nothing that is due after the end.
+    fn send_due(&mut self, now: u64, end: u64, clock: RunClock) {
+        if now >= end && self.schedule.follows_replies() {
+            return;
+        }
+        for _ in 0..BURST {
+            let Some((client, due)) = self.schedule.take_due(now.min(end - 1)) else { return };
+            self.send(client, due, clock);
+            self.flush(client, clock);
+        }
+    }
+
+    fn send(&mut self, client: usize, due: u64, clock: RunClock) {
+        self.clients[client].send(due, clock.now(), &self.plan, &mut self.judge, &mut self.rng);
+    }
+
+    fn flush(&mut self, client: usize, clock: RunClock) {
+        let Some(connection) = &mut self.clients[client].connection else { return };
+        if connection.flush(|| clock.now()).is_err() {
+            self.broke(client, clock.now());
+        }
+    }
+
+    /// Something has happened on a client's connection.
+    fn handle(&mut self, client: usize, clock: RunClock, end: u64) {
+        self.flush(client, clock);
+        loop {
+            let Some(connection) = &mut self.clients[client].connection else { return };
+            let mut replies = 0;
+            let now = clock.now();
+            let judge = &mut self.judge;
+            let read = connection.read(&mut self.buffer, |expected, reply| {
+                replies += 1;
+                judge.reply(&expected, reply, now);
+            });
+            if self.schedule.follows_replies() && now < end {
+                (0..replies).for_each(|_| self.send(client, now, clock));
+                self.flush(client, clock);
+            }
+            match read {
+                Ok(true) => {}
+                Ok(false) => return,
+                Err(error) => {
+                    if let ReadError::Unexpected(bytes) = error {
+                        self.judge.unexpected(&bytes);
+                    }
+                    return self.broke(client, now);
+                }
+            }
+        }
+    }
+
+    fn broke(&mut self, client: usize, now: u64) {
+        let client = &mut self.clients[client];
+        if let Some(connection) = client.connection.take() {
+            self.judge.broke(client.server, &connection.give_up(), now);
+            client.reopen_at = now + REOPEN;
+        }
+    }
+
+    /// Gives up connections that are too slow and opens those again that broke.
+    fn tick(&mut self, now: u64) {
+        let timeout = nanos(self.plan.timeout);
+        for client in &mut self.clients {
+            match client
+                .connection
+                .take_if(|connection| connection.oldest().is_some_and(|oldest| oldest.due + timeout < now))
+            {
+                Some(connection) => {
+                    self.judge.timed_out(client.server, &connection.give_up(), now);
+                    client.reopen_at = now + REOPEN;
+                }
+                None if client.connection.is_none() && client.reopen_at <= now => {
+                    client.reopen_at = now + REOPEN;
+                    // If that fails, the next attempt may not.
+                    let _ = client.open(&self.plan.servers[client.server], self.poll.registry());
+                }
+                None => {}
+            }
+        }
+        self.judge.show();
+    }
+}
+
+fn all_open(clients: &[Client]) -> io::Result<bool> {
+    for client in clients {
+        if let Some(connection) = &client.connection
+            && !connection.is_open()?
+        {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}

@@ -1,0 +1,131 @@
+//! What becomes of replies: they are judged, measured and shown.
+
+use std::collections::VecDeque;
+use std::ops::Range;
+use std::sync::Arc;
+
+use hdrhistogram::Histogram;
+
+use crate::clock::wall;
+use crate::connection::Expected;
+use crate::live::Live;
+use crate::measure::{histogram, nanos};
+use crate::oracle::{Answer, ClientId, Oracle, Question, ServerId, Span, Wrong};
+use crate::plan::{Operation, Plan};
+use crate::record::Record;
+
+/// A command that a client has sent.
+#[derive(Debug)]
+pub(super) enum Command {
+    /// Its place, with a stamp.
+    Iamat {
+        /// Who.
+        client: ClientId,
+        /// In nanoseconds since the epoch.
+        stamp: u64,
+    },
+    /// A question about a client of the same oracle.
+    Whatsat(Question),
+    /// A question about a client that does not exist: the command, without its LF.
+    Unknown(Vec<u8>),
+}
+
+impl Command {
+    const fn operation(&self) -> Operation {
+        match self {
+            Self::Iamat { .. } => Operation::Iamat,
+            Self::Whatsat(_) | Self::Unknown(_) => Operation::Whatsat,
+        }
+    }
+}
+
+/// Judges and measures the replies of one thread's clients.
+#[derive(Debug)]
+pub(super) struct Judge {
+    pub(super) oracle: Oracle,
+    pub(super) record: Record,
+    /// Commands that are due within this time are measured.
+    measured: Range<u64>,
+    live: Arc<Live>,
+    shown: Shown,
+    /// Response times since they were last shown.
+    recent: Histogram<u64>,
+}
+
+/// What was shown already.
+#[derive(Debug, Default)]
+struct Shown {
+    answered: u64,
+    failed: u64,
+    wrong: u64,
+}
+
+impl Judge {
+    pub(super) fn new(plan: &Plan, oracle: Oracle, live: Arc<Live>) -> Self {
+        let measured = nanos(plan.warm_up)..nanos(plan.warm_up + plan.duration);
+        let (record, recent) = (Record::default(), histogram());
+        Self { oracle, record, measured, live, shown: Shown::default(), recent }
+    }
+
+    /// Judges and measures a reply that was read at `now`.
+    pub(super) fn reply(&mut self, expected: &Expected<Command>, reply: &[u8], now: u64) {
+        let judgement = match &expected.command {
+            Command::Iamat { client, stamp } => {
+                let span = Span { written: *stamp, read: wall() };
+                let judgement = self.oracle.acknowledge(*client, *stamp, reply, span, now);
+                self.record.counts.acknowledged += u64::from(judgement.is_ok());
+                judgement.map(|()| Answer::Current)
+            }
+            Command::Whatsat(question) => self.oracle.judge(question, reply),
+            Command::Unknown(command) => Oracle::judge_invalid(command, reply).map(|()| Answer::Current),
+        };
+        self.record.judged(judgement);
+        self.recent.saturating_record(now.saturating_sub(expected.due));
+        if self.measured.contains(&expected.due) {
+            let written = expected.written.unwrap_or(now);
+            self.record.latencies(expected.command.operation()).record(expected.due, written, now);
+        }
+    }
+
+    /// Bytes came that no command asked for.
+    pub(super) fn unexpected(&mut self, bytes: &[u8]) {
+        self.record.wrong(Wrong::new("the server said something that it was not asked".into(), bytes));
+    }
+
+    /// Commands that were not sent, or whose connection broke before a reply came.
+    pub(super) fn failed(&mut self, commands: usize) {
+        self.record.counts.failed += commands as u64;
+    }
+
+    /// A connection broke while these commands were under way.
+    pub(super) fn broke(&mut self, server: ServerId, under_way: &VecDeque<Expected<Command>>, now: u64) {
+        self.oracle.connection_lost(server, now);
+        self.failed(under_way.len());
+    }
+
+    /// A connection was given up because a reply took too long: all that was under way on it
+    /// counts with the time it had.
+    pub(super) fn timed_out(&mut self, server: ServerId, under_way: &VecDeque<Expected<Command>>, now: u64) {
+        self.oracle.connection_lost(server, now);
+        for expected in under_way {
+            self.failed(1);
+            if self.measured.contains(&expected.due) {
+                self.record.latencies(expected.command.operation()).record_timeout(expected.due, now);
+            }
+        }
+    }
+
+    /// Shows what has come since the last time.
+    pub(super) fn show(&mut self) {
+        let counts = &self.record.counts;
+        let now = Shown { answered: counts.answered, failed: counts.failed, wrong: counts.wrong };
+        let before = &self.shown;
+        self.live.add(
+            now.answered - before.answered,
+            now.failed - before.failed,
+            now.wrong - before.wrong,
+            &mut self.recent,
+        );
+        self.shown = now;
+    }
+}

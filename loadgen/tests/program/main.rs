@@ -1,0 +1,182 @@
+//! The `loadgen` program against servers that are right, wrong, slow or not there.
+#![allow(clippy::unwrap_used, clippy::disallowed_methods)]
+
+mod fake;
+
+use std::process::{Command, Output};
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use loadgen::report::Report;
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+use self::fake::{Fake, Fault};
+
+/// What a run has left behind.
+struct Run {
+    code: Option<i32>,
+    table: String,
+    words: String,
+    report: Option<Report>,
+}
+
+/// The program, aimed at one server, Clark.
+fn loadgen(folder: &TempDir, port: u16, options: &[&str]) -> Command {
+    let herd = folder.path().join("herd.toml");
+    let text = format!(
+        "[servers.Clark]\nclients = \"127.0.0.1:{port}\"\npeers = \"127.0.0.1:1\"\nmetrics = \"127.0.0.1:2\"\n"
+    );
+    std::fs::write(&herd, text).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_loadgen"));
+    command.env_clear().arg("--herd").arg(herd).arg("--out").arg(folder.path().join("out.json"));
+    let given = |option: &str| options.contains(&option);
+    // How busy the machine is must not decide a test.
+    if !given("--max-lag") {
+        command.args(["--max-lag", "1h"]);
+    }
+    let paced = ["--interval", "--rate", "--closed"].into_iter().any(given);
+    for [option, value] in [["--clients", "20"], ["--warm-up", "0s"], ["--duration", "1s"], ["--interval", "50ms"]] {
+        let settled = given(option) || (option == "--interval" && paced);
+        if !settled {
+            command.args([option, value]);
+        }
+    }
+    command.args(options);
+    command
+}
+
+fn finished(folder: &TempDir, output: Output) -> Run {
+    let json = std::fs::read(folder.path().join("out.json")).ok();
+    Run {
+        code: output.status.code(),
+        table: String::from_utf8(output.stdout).unwrap(),
+        words: String::from_utf8(output.stderr).unwrap(),
+        report: json.map(|json| serde_json::from_slice(&json).unwrap()),
+    }
+}
+
+fn run(fault: Fault, options: &[&str]) -> Run {
+    let folder = TempDir::new().unwrap();
+    let server = Fake::start(fault);
+    let output = loadgen(&folder, server.port, options).output().unwrap();
+    finished(&folder, output)
+}
+
+#[test]
+fn a_right_server_is_found_right() {
+    let run = run(Fault::None, &["--whatsat", "30%", "--unknown", "20%"]);
+    assert_eq!(run.code, Some(0), "{}{}", run.table, run.words);
+    let report = run.report.unwrap();
+    assert_eq!((report.format.as_str(), report.version), ("herd-loadgen", 1));
+    // 20 clients, 20 commands a second each, however late.
+    assert_eq!(report.counts.sent, 400);
+    assert_eq!((report.counts.wrong, report.counts.failed, report.counts.unverified), (0, 0, 0));
+    let measured = report.iamat.response.count + report.whatsat.response.count;
+    assert_eq!(measured, report.counts.sent);
+    assert!(report.whatsat.response.count > 50);
+    assert!(run.table.contains("wrong 0   lost updates 0"), "{}", run.table);
+}
+
+#[test]
+fn the_closed_loop_keeps_so_many_commands_under_way() {
+    let run = run(Fault::None, &["--closed", "--pipeline", "4", "--whatsat", "10%"]);
+    assert_eq!(run.code, Some(0), "{}{}", run.table, run.words);
+    let report = run.report.unwrap();
+    assert_eq!((report.plan.pace.as_str(), report.plan.pipeline), ("closed", Some(4)));
+    assert!(report.iamat.response.count > 1000, "{}", run.table);
+}
+
+#[test]
+fn each_wrong_server_is_caught_with_its_sentence() {
+    for (fault, sentence) in [
+        (Fault::DropsADecimal, "an IAMAT was not answered with an AT line"),
+        (Fault::Reorders, "the reply does not repeat the IAMAT's operands"),
+        (Fault::AnswersStale, "Clark showed a newer update of this client before"),
+        (Fault::CutsJson, "the JSON is broken"),
+        (Fault::WrongName, "Clark answered for another server"),
+        (Fault::SaysMore, "the server said something that it was not asked"),
+        (Fault::TooMany, "there are 21 results where"),
+    ] {
+        // Commands of a client come close together, so that a server can mix them up; and wrong
+        // answers weigh more than a missed objective.
+        let run =
+            run(fault, &["--whatsat", "50%", "--rate", "2000", "--timeout", "1s", "--slo", "iamat.response.p99<1ns"]);
+        assert_eq!(run.code, Some(3), "{fault:?}: {}{}", run.table, run.words);
+        assert!(run.table.contains(&format!("WRONG {sentence}")), "{fault:?}: {}", run.table);
+    }
+}
+
+#[test]
+fn objectives_decide_the_exit_code_of_a_run_that_is_right() {
+    let met = run(
+        Fault::None,
+        &["--slo", "iamat.response.p50<10s", "--slo", "whatsat.service.p99.9<10s", "--whatsat", "20%"],
+    );
+    assert_eq!(met.code, Some(0), "{}", met.table);
+    let missed = run(Fault::None, &["--slo", "iamat.response.p50<10s", "--slo", "iamat.service.p50<1ns"]);
+    assert_eq!(missed.code, Some(99), "{}", missed.table);
+    assert!(
+        missed.table.contains("met    iamat.response.p50<10s") && missed.table.contains("MISSED iamat.service.p50<1ns")
+    );
+    let slos = missed.report.unwrap().slos;
+    assert_eq!((slos[0].met, slos[1].met), (true, false));
+}
+
+#[test]
+fn a_stall_of_the_server_is_felt_by_all_who_would_have_waited() {
+    let stall = Duration::from_millis(400);
+    let run = run(Fault::Stalls(stall), &["--duration", "2s"]);
+    let response = run.report.unwrap().iamat.response;
+    assert!(response.max >= stall.as_secs_f64() * 1e6, "{response:?}");
+    // 400 ms of 2 s: a fifth of all commands were due meanwhile, and half of those waited for
+    // more than half of it. A closed loop would have sent hardly any.
+    assert!(response.p90 >= 150_000.0, "{response:?}");
+}
+
+#[test]
+fn a_run_in_which_the_generator_itself_was_late_is_invalid() {
+    let folder = TempDir::new().unwrap();
+    let server = Fake::start(Fault::None);
+    let mut command = loadgen(&folder, server.port, &["--max-lag", "10ms"]);
+    command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+    let child = command.spawn().unwrap();
+    while server.commands.load(Ordering::Relaxed) < 10 {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let pid = Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
+    kill_process(pid, Signal::STOP).unwrap();
+    std::thread::sleep(Duration::from_millis(300));
+    kill_process(pid, Signal::CONT).unwrap();
+    let run = finished(&folder, child.wait_with_output().unwrap());
+    assert_eq!(run.code, Some(4), "{}", run.table);
+    assert!(run.table.contains("INVALID: this program sent too late"), "{}", run.table);
+}
+
+#[test]
+fn what_cannot_be_set_up_is_said_in_a_sentence() {
+    let folder = TempDir::new().unwrap();
+    let port = {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.local_addr().unwrap().port()
+    };
+    let run = finished(&folder, loadgen(&folder, port, &[]).output().unwrap());
+    assert_eq!(run.code, Some(1));
+    assert_eq!(
+        run.words,
+        format!(
+            "loadgen: cannot connect to Clark at 127.0.0.1:{port}: Connection refused (os error 111); is the herd running?\n"
+        )
+    );
+    for (options, words) in [
+        (["--slo", "fast"], "\"fast\" is no objective: write iamat or whatsat"),
+        (["--whatsat", "2"], "must be between 0% and 100%, such as 1% or 0.5%"),
+        (["--clients", "many"], "invalid value 'many' for '--clients <N>'"),
+        (["--pipeline", "4"], "the following required arguments were not provided:\n  --closed"),
+    ] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_loadgen"));
+        let run = finished(&folder, command.args(options).output().unwrap());
+        assert_eq!(run.code, Some(2));
+        assert!(run.words.contains(words), "{}", run.words);
+    }
+}

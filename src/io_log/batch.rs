@@ -1,0 +1,155 @@
+//! Lines of the log, formatted: `TIME WHO DIRECTION BYTES`.
+
+use std::fmt::Display;
+use std::io::Write;
+use std::time::SystemTime;
+
+use super::IoLog;
+use crate::protocol::time::UnixTime;
+
+/// Which way a line went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// From the other side to us.
+    Read,
+    /// From us to the other side.
+    Written,
+}
+
+impl Direction {
+    const fn sign(self) -> u8 {
+        match self {
+            Self::Read => b'<',
+            Self::Written => b'>',
+        }
+    }
+}
+
+/// Lines of the log that were formatted and not yet handed over; its memory is used again.
+#[derive(Debug, Default)]
+pub struct Batch {
+    lines: Vec<u8>,
+    count: u64,
+    /// The time as text, the same for all lines of a batch.
+    time: Vec<u8>,
+    enabled: bool,
+    bodies: bool,
+}
+
+impl Batch {
+    /// Starts a batch for a log: the lines that follow happened `now`.
+    pub fn begin(&mut self, log: &IoLog, now: UnixTime) {
+        self.enabled = log.is_enabled();
+        self.bodies = log.bodies;
+        if self.enabled {
+            self.time.clear();
+            write_time(&mut self.time, SystemTime::UNIX_EPOCH + now.since_epoch());
+        }
+    }
+
+    /// Adds a line that was read or written, without its LF.
+    pub fn line(&mut self, who: &str, direction: Direction, bytes: &[u8]) {
+        if self.enabled {
+            self.start_line(who, direction.sign());
+            write_escaped(&mut self.lines, bytes);
+            self.end_line();
+        }
+    }
+
+    /// Adds a Places body that was written: its size, or all of it if the log keeps bodies.
+    pub fn body(&mut self, who: &str, body: &[u8]) {
+        if self.enabled {
+            self.start_line(who, Direction::Written.sign());
+            if self.bodies {
+                write_escaped(&mut self.lines, body);
+            } else {
+                self.text(format_args!("[{} bytes from Places]", body.len()));
+            }
+            self.end_line();
+        }
+    }
+
+    /// Adds a notice about a connection.
+    pub fn notice(&mut self, who: &str, what: impl Display) {
+        if self.enabled {
+            self.start_line(who, b'*');
+            self.text(what);
+            self.end_line();
+        }
+    }
+
+    /// The lines so far and their number.
+    pub(super) fn contents(&self) -> (&[u8], u64) {
+        (&self.lines, self.count)
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.lines.clear();
+        self.count = 0;
+    }
+
+    fn start_line(&mut self, who: &str, sign: u8) {
+        self.lines.extend_from_slice(&self.time);
+        self.lines.push(b' ');
+        self.lines.extend_from_slice(who.as_bytes());
+        self.lines.extend_from_slice(&[b' ', sign, b' ']);
+    }
+
+    fn text(&mut self, text: impl Display) {
+        write!(self.lines, "{text}").expect("a Vec takes every write");
+    }
+
+    fn end_line(&mut self) {
+        self.lines.push(b'\n');
+        self.count += 1;
+    }
+}
+
+fn write_time(out: &mut Vec<u8>, time: SystemTime) {
+    write!(out, "{}", humantime::format_rfc3339_micros(time)).expect("a Vec takes every write");
+}
+
+/// The line that says that lines are missing before it.
+pub(super) fn notice_of_loss(lines: u64) -> Vec<u8> {
+    let mut out = Vec::new();
+    write_time(&mut out, SystemTime::now());
+    writeln!(out, " log * {lines} lines dropped: they could not be written in time").expect("a Vec takes every write");
+    out
+}
+
+/// Bytes outside printable ASCII become `\xHH`, a backslash two.
+fn write_escaped(out: &mut Vec<u8>, bytes: &[u8]) {
+    let is_plain = |byte: &u8| matches!(byte, b' '..=b'~') && *byte != b'\\';
+    if bytes.iter().all(is_plain) {
+        out.extend_from_slice(bytes);
+        return;
+    }
+    for byte in bytes {
+        match byte {
+            b'\\' => out.extend_from_slice(br"\\"),
+            plain if is_plain(plain) => out.push(*plain),
+            other => write!(out, "\\x{other:02x}").expect("a Vec takes every write"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_outside_printable_ascii_are_escaped_and_nothing_else() {
+        let mut out = Vec::new();
+        write_escaped(&mut out, b"a \"'~\\\t\x00\x7f\xff");
+        assert_eq!(String::from_utf8(out).unwrap(), r#"a "'~\\\x09\x00\x7f\xff"#);
+    }
+
+    #[test]
+    fn a_body_is_logged_by_its_size_unless_asked_for() {
+        let mut batch = Batch { enabled: true, ..Batch::default() };
+        batch.body("c7", b"{\n}");
+        batch.bodies = true;
+        batch.body("c7", b"{\n}");
+        assert_eq!(batch.contents(), (&b" c7 > [3 bytes from Places]\n c7 > {\\x0a}\n"[..], 2));
+    }
+}

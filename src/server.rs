@@ -1,0 +1,313 @@
+//! A server: it listens, gives every connection a task, and stops in order.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use metrics_exporter_prometheus::PrometheusRecorder;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::{JoinError, JoinHandle, JoinSet};
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+use crate::admin::{Admin, Phase};
+use crate::config::{Address, ServerEntry};
+use crate::io_log::Batch;
+use crate::link;
+use crate::metrics::{Closed, Label, Rejected};
+use crate::net::{self, TcpListener, TcpStream};
+use crate::node::{Node, Role};
+use crate::session::{self, Service};
+
+/// Connections to the peer port, beyond two per neighbour, that may be saying HELLO.
+const STRANGERS: usize = 64;
+/// How long to wait after the system could not accept a connection: it lacks descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// How long a server that starts waits for its neighbours: one that is there dials or answers
+/// within [`link::REDIAL`].
+const FIRST_LINKS: Duration = Duration::from_millis(300);
+/// How long it then waits at most for them to say all that they know.
+const CATCH_UP: Duration = Duration::from_secs(10);
+/// How long sessions may take to answer what was read once the server stops.
+const SESSIONS_END: Duration = Duration::from_millis(2550);
+/// How long links may take then to send what waits.
+const LINKS_END: Duration = Duration::from_millis(350);
+
+/// The three sockets that a server listens on.
+#[derive(Debug)]
+pub struct Listeners {
+    /// For clients.
+    pub clients: TcpListener,
+    /// For neighbours.
+    pub peers: TcpListener,
+    /// For HTTP.
+    pub metrics: TcpListener,
+}
+
+/// Why a server cannot listen.
+#[derive(Debug, thiserror::Error)]
+pub enum ListenError {
+    /// Nothing can be bound there.
+    #[error("cannot listen for {what} at {address}: {}", explain(cause))]
+    Bind {
+        /// For whom.
+        what: &'static str,
+        /// Where.
+        address: Address,
+        /// Why.
+        cause: io::Error,
+    },
+    /// The peer port could be reached from other machines.
+    #[error(
+        "peers = \"{0}\" can be reached from other machines, and a link without TLS believes any name: \
+         listen on loopback, such as 127.0.0.1:{port}, and join machines by tunnels that end there (ssh -L, WireGuard with a local relay)",
+        port = .0.port()
+    )]
+    OpenPeerPort(Address),
+}
+
+fn explain(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            "the address is in use; is this server running already? Stop it, or choose another port".into()
+        }
+        io::ErrorKind::AddrNotAvailable => "this machine does not have the address".into(),
+        _ => error.to_string(),
+    }
+}
+
+impl Listeners {
+    /// Listens at a server's three addresses.
+    ///
+    /// # Errors
+    /// [`ListenError`], with the address.
+    pub async fn bind(entry: &ServerEntry) -> Result<Self, ListenError> {
+        if !entry.peers.is_loopback() {
+            return Err(ListenError::OpenPeerPort(entry.peers.clone()));
+        }
+        let listen = async |what, address: &Address| {
+            let bound = net::listen(address).await;
+            bound.map_err(|cause| ListenError::Bind { what, address: address.clone(), cause })
+        };
+        Ok(Self {
+            clients: listen("clients", &entry.clients).await?,
+            peers: listen("peers", &entry.peers).await?,
+            metrics: listen("metrics", &entry.metrics).await?,
+        })
+    }
+
+    /// Where the sockets are, in the order clients, peers, metrics.
+    ///
+    /// # Errors
+    /// If the system does not know, which it does.
+    pub fn addresses(&self) -> io::Result<[SocketAddr; 3]> {
+        Ok([self.clients.local_addr()?, self.peers.local_addr()?, self.metrics.local_addr()?])
+    }
+}
+
+/// A server that is up: it has links, serves HTTP, and knows what its neighbours know.
+#[derive(Debug)]
+pub struct Server {
+    service: Arc<Service>,
+    clients: TcpListener,
+    admin: Arc<Admin>,
+    http: JoinHandle<()>,
+    links: JoinHandle<()>,
+    stop_links: CancellationToken,
+}
+
+impl Server {
+    /// Starts links and HTTP, and waits until the server has caught up with the neighbours that
+    /// are there: one that has just started has forgotten everything, and would answer from that.
+    /// Clients that connect in the meantime wait.
+    pub async fn start(listeners: Listeners, service: Arc<Service>, recorder: PrometheusRecorder) -> Self {
+        let Listeners { clients, peers, metrics } = listeners;
+        let admin = Arc::new(Admin::new(Arc::clone(&service), recorder));
+        let http = tokio::spawn(Arc::clone(&admin).serve(metrics));
+        let stop_links = CancellationToken::new();
+        let links = tokio::spawn(keep_links(peers, Arc::clone(&service.node), stop_links.clone()));
+        catch_up(&service.node).await;
+        Self { service, clients, admin, http, links, stop_links }
+    }
+
+    /// Serves clients until `stop` is cancelled, and then stops in order: no new connections,
+    /// what was read is answered, what waits for neighbours is sent.
+    pub async fn run(self, stop: CancellationToken) {
+        self.admin.enter(Phase::Serving);
+        let mut sessions = Sessions { service: self.service, tasks: JoinSet::new(), accepted: 0 };
+        sessions.accept_until(self.clients, &stop).await;
+        tracing::info!(server = %sessions.service.node.name, "stopping");
+        self.admin.enter(Phase::Stopping);
+        sessions.end().await;
+        self.stop_links.cancel();
+        if timeout(LINKS_END, self.links).await.is_err() {
+            tracing::warn!("links did not end in time; what waited for the neighbours is theirs to ask for");
+        }
+        self.http.abort();
+    }
+}
+
+/// Waits for the neighbours that are there, and until they have said all that they know.
+async fn catch_up(node: &Node) {
+    let servers = || node.neighbours.iter().filter(|neighbour| neighbour.role != Role::Observer);
+    let linked = async {
+        for neighbour in servers() {
+            neighbour.wait_for_link(|link| link.up_since.is_some() || link.unreachable).await;
+        }
+    };
+    // Who does not come is not there.
+    let _ = timeout(FIRST_LINKS, linked).await;
+    let caught_up = async {
+        for neighbour in servers() {
+            neighbour.wait_for_link(|link| link.up_since.is_none() || link.caught_up).await;
+        }
+    };
+    if timeout(CATCH_UP, caught_up).await.is_err() {
+        tracing::warn!(server = %node.name, "still catching up; clients are served from what is known so far");
+    }
+}
+
+/// The client connections.
+struct Sessions {
+    service: Arc<Service>,
+    tasks: JoinSet<Closed>,
+    accepted: u64,
+}
+
+impl Sessions {
+    async fn accept_until(&mut self, listener: TcpListener, stop: &CancellationToken) {
+        loop {
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => return,
+                Some(ended) = self.tasks.join_next() => self.note_end(ended),
+                accepted = listener.accept() => match accepted {
+                    Ok((stream, address)) => self.start(stream, address, stop),
+                    Err(error) => {
+                        tracing::warn!(%error, "cannot accept a client; trying again");
+                        sleep(ACCEPT_PAUSE).await;
+                    }
+                },
+            }
+        }
+    }
+
+    /// Gives a connection a task, or closes it at once if as many as may be are open.
+    fn start(&mut self, stream: TcpStream, address: SocketAddr, stop: &CancellationToken) {
+        let metrics = &self.service.node.metrics.clients;
+        let Some(permit) = self.service.admit() else {
+            metrics.rejected.of(Rejected::Limit).increment(1);
+            return;
+        };
+        if net::prepare_client(&stream).is_err() {
+            return;
+        }
+        self.accepted += 1;
+        metrics.accepted.increment(1);
+        metrics.connections.increment(1.0);
+        let session = serve(stream, address, Arc::clone(&self.service), self.accepted, stop.clone(), permit);
+        self.tasks.spawn(session);
+    }
+
+    fn note_end(&self, ended: Result<Closed, JoinError>) {
+        let closed = ended.unwrap_or_else(|error| {
+            if error.is_panic() {
+                tracing::error!(%error, "a session panicked: please report this as a defect");
+            }
+            if error.is_panic() { Closed::Panic } else { Closed::Shutdown }
+        });
+        let metrics = &self.service.node.metrics.clients;
+        metrics.closed.of(closed).increment(1);
+        metrics.connections.decrement(1.0);
+    }
+
+    /// Waits for the sessions, which know that the server stops, and ends those that stay.
+    async fn end(mut self) {
+        let all = async {
+            while let Some(ended) = self.tasks.join_next().await {
+                self.note_end(ended);
+            }
+        };
+        if timeout(SESSIONS_END, all).await.is_err() {
+            self.tasks.shutdown().await;
+        }
+    }
+}
+
+/// One session, with its notices in the log.
+async fn serve(
+    stream: TcpStream,
+    address: SocketAddr,
+    service: Arc<Service>,
+    number: u64,
+    stop: CancellationToken,
+    _permit: OwnedSemaphorePermit,
+) -> Closed {
+    let node = Arc::clone(&service.node);
+    note(&node, number, format_args!("connected from {address}"));
+    let closed = session::run(stream, service, number, stop).await;
+    note(&node, number, format_args!("closed: {}", closed.text()));
+    closed
+}
+
+fn note(node: &Node, connection: u64, what: std::fmt::Arguments<'_>) {
+    let mut batch = Batch::default();
+    batch.begin(&node.log, node.clock.now());
+    batch.notice(&format!("c{connection}"), what);
+    node.log.append(&mut batch);
+}
+
+/// Dials the neighbours that are ours to dial and lets in the others, until told to stop;
+/// then waits until every link has ended.
+async fn keep_links(listener: TcpListener, node: Arc<Node>, stop: CancellationToken) {
+    let mut links = JoinSet::new();
+    for (id, neighbour) in node.neighbours.iter().enumerate() {
+        if let Role::WeDial(address) = &neighbour.role {
+            links.spawn(link::keep_dialling(Arc::clone(&node), id, address.clone(), stop.clone()));
+        }
+    }
+    let connections = Arc::new(Semaphore::new(STRANGERS + 2 * node.neighbours.len()));
+    loop {
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => break,
+            Some(ended) = links.join_next() => report(ended),
+            accepted = listener.accept() => match accepted {
+                Ok((stream, address)) => {
+                    if let Ok(permit) = Arc::clone(&connections).try_acquire_owned() {
+                        links.spawn(let_in(Arc::clone(&node), stream, address, stop.clone(), permit));
+                    }
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "cannot accept a neighbour; trying again");
+                    sleep(ACCEPT_PAUSE).await;
+                }
+            },
+        }
+    }
+    while let Some(ended) = links.join_next().await {
+        report(ended);
+    }
+}
+
+async fn let_in(
+    node: Arc<Node>,
+    stream: TcpStream,
+    address: SocketAddr,
+    stop: CancellationToken,
+    _permit: OwnedSemaphorePermit,
+) {
+    if stream.set_nodelay(true).is_err() {
+        return;
+    }
+    if let Err(reason) = link::accept(&node, stream, &address.to_string(), &stop).await {
+        tracing::debug!(server = %node.name, %address, "no link: {reason}");
+    }
+}
+
+fn report(ended: Result<(), JoinError>) {
+    if let Err(error) = ended {
+        tracing::error!(%error, "a link's task panicked: please report this as a defect");
+    }
+}
