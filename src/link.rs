@@ -14,11 +14,12 @@ use tokio_util::sync::CancellationToken;
 use self::hello::Greeting;
 use self::traffic::Traffic;
 use crate::config::Address;
-use crate::flood::NeighbourId;
+use crate::flood::{Manner, NeighbourId};
 use crate::net::{self, TcpStream};
 use crate::node::{Neighbour, Node, Role};
 use crate::protocol::peer::HelloError;
 use crate::protocol::text::Name;
+use crate::sync::Overasked;
 
 /// How long connecting may take, and how long the other side's HELLO.
 pub const HANDSHAKE: Duration = Duration::from_secs(1);
@@ -72,6 +73,9 @@ pub enum LinkError {
     /// The neighbour has connected anew.
     #[error("replaced by a newer connection")]
     Replaced,
+    /// The neighbour has asked for more than there can be.
+    #[error(transparent)]
+    Overasked(#[from] Overasked),
     /// This server stops.
     #[error("this server stops")]
     Stopping,
@@ -144,10 +148,10 @@ where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let heard = or_stop(hello::hear(&mut stream, node, who), stop).await;
-    match heard.and_then(|(hello, early)| Ok((admit(node, hello.name)?, early))) {
-        Ok((id, early)) => {
+    match heard.and_then(|(hello, early)| Ok((admit(node, hello.name)?, hello.sync, early))) {
+        Ok((id, sync, early)) => {
             hello::answer(&mut stream, node, who).await?;
-            run(node, id, Greeting { stream, early }, stop).await;
+            run(node, id, Greeting { stream, sync, early }, stop).await;
             Ok(())
         }
         Err(reason) => {
@@ -178,7 +182,7 @@ where
     if replaced.is_cancelled() {
         return;
     }
-    form(node, id);
+    form(node, id, greeting.sync);
     let reason = Traffic::new(node, id, greeting.stream).run(&greeting.early, stop, &replaced).await;
     node.flood().link_down(id);
     node.metrics.peers[id].link_up.set(0.0);
@@ -186,11 +190,19 @@ where
     node.notice(&neighbour.name, &format!("link down: {reason}"));
 }
 
-fn form(node: &Node, id: NeighbourId) {
+fn form(node: &Node, id: NeighbourId, sync: bool) {
     let (neighbour, metrics) = (&node.neighbours[id], &node.metrics.peers[id]);
-    node.flood().link_up(id);
+    let manner = match &neighbour.role {
+        Role::Observer => Manner::Observer,
+        Role::WeDial(_) if sync => Manner::Sync { begins: true },
+        Role::TheyDial if sync => Manner::Sync { begins: false },
+        Role::WeDial(_) | Role::TheyDial => Manner::Everything,
+    };
+    node.flood().link_up(id, manner);
     metrics.link_up.set(1.0);
-    metrics.sync_rounds.increment(1);
+    if matches!(manner, Manner::Sync { begins: true }) {
+        metrics.sync_rounds.increment(1);
+    }
     neighbour.change_link(|link| {
         if link.formed > 0 {
             metrics.reconnects.increment(1);

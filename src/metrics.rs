@@ -102,11 +102,15 @@ pub struct PeerMetrics {
     pub flood_sent: Counter,
     /// Updates received, by what became of them.
     pub flood_received: Family<Received, Counter>,
-    /// Updates sent because a link had formed.
+    /// Updates sent because the neighbour was found to lack them.
     pub sync_sent: Counter,
-    /// Times a link's two sides were brought together.
+    /// Bytes of all lines that compare stores or bring the neighbour up to date.
+    pub sync_sent_bytes: Counter,
+    /// Buckets whose entries were listed, because their digests differ.
+    pub sync_listed_buckets: Counter,
+    /// Times the two sides have begun to compare stores.
     pub sync_rounds: Counter,
-    /// Updates that a reconciliation in the background found missing on either side.
+    /// Updates that a comparison in the background has found missing here.
     pub divergence: Counter,
     /// Lines of a kind that is not known.
     pub unknown_lines: Counter,

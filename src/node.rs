@@ -10,6 +10,7 @@ use crate::config::{Address, Herd, Limits};
 use crate::flood::{Flood, NeighbourId, Wake};
 use crate::io_log::{Batch, IoLog};
 use crate::metrics::Metrics;
+use crate::protocol::peer::MIN_LINE;
 use crate::protocol::text::Name;
 use crate::protocol::time::UnixTime;
 use crate::protocol::update::AT_OVERHEAD;
@@ -87,7 +88,7 @@ impl Node {
             clock,
             metrics,
             log,
-            peer_line: limits.line + AT_OVERHEAD,
+            peer_line: limits.line.max(MIN_LINE) + AT_OVERHEAD,
         }
     }
 

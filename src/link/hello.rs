@@ -18,6 +18,8 @@ use crate::scratch;
 #[derive(Debug)]
 pub(super) struct Greeting<S> {
     pub(super) stream: S,
+    /// Whether the other side can compare stores.
+    pub(super) sync: bool,
     /// What came behind the other side's HELLO.
     pub(super) early: Vec<u8>,
 }
@@ -32,7 +34,7 @@ where
     if hello.name != *neighbour {
         return Err(LinkError::WrongName { expected: neighbour.clone(), found: hello.name });
     }
-    Ok(Greeting { stream, early })
+    Ok(Greeting { stream, sync: hello.sync, early })
 }
 
 /// Answers a neighbour that has dialled us.

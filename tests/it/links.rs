@@ -26,7 +26,7 @@ async fn clark() -> RunningHerd {
 async fn bona(herd: &RunningHerd) -> Client {
     let mut bona = Client::connect(herd.peers_at(1)).await;
     bona.send("HELLO herd/1 Bona\n").await;
-    assert_eq!(bona.line().await, "HELLO herd/1 Clark\n");
+    assert_eq!(bona.line().await, "HELLO herd/1 Clark sync\n");
     bona
 }
 
@@ -79,7 +79,7 @@ async fn what_comes_right_behind_hello_is_not_lost() {
     let herd = clark().await;
     let mut bona = Client::connect(herd.peers_at(1)).await;
     bona.send("HELLO herd/1 Bona sync zstd\nAT Bona +1.000000000 early +1-1 1\n").await;
-    assert_eq!(bona.line().await, "HELLO herd/1 Clark\n");
+    assert_eq!(bona.line().await, "HELLO herd/1 Clark sync\n");
     eventually("the early update is known", || knows(&herd, "early")).await;
 }
 

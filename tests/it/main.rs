@@ -18,4 +18,5 @@ mod running;
 mod shutdown;
 mod startup;
 mod stub;
+mod sync;
 mod whatsat;
