@@ -78,6 +78,8 @@ struct Outbound {
     pending: Pending,
     /// What is left to send of all that was known; `None` once it is through.
     catch_up: Option<CatchUp>,
+    /// That it is through is said once, however often the walk begins again.
+    caught_up: bool,
 }
 
 /// A walk through the store, a bucket at a time. What changes in buckets ahead is met there,
@@ -111,25 +113,43 @@ impl Flood {
         if let Some(sender) = from.and_then(|sender| self.outbound[sender].as_mut()) {
             sender.pending.cancel(&line);
         }
-        let update = match self.store.merge(line) {
-            Merge::Fresh(update) => update,
+        let (outcome, wake) = match self.store.merge(line) {
+            Merge::Fresh(update) => (Outcome::Fresh, self.pass_on(&update, from)),
             Merge::Stale => return (Outcome::Stale, Wake::default()),
-            Merge::BelowFloor => return (Outcome::BelowFloor, Wake::default()),
+            Merge::BelowFloor => (Outcome::BelowFloor, Wake::default()),
         };
+        self.bound_queues();
+        (outcome, wake)
+    }
+
+    /// Offers an update to every live neighbour but the one that it came from.
+    fn pass_on(&mut self, update: &Update, from: Option<NeighbourId>) -> Wake {
         let mut wake = Wake::default();
         for (neighbour, outbound) in self.outbound.iter_mut().enumerate() {
             if let Some(outbound) = outbound.as_mut().filter(|_| Some(neighbour) != from)
-                && outbound.pending.offer(&update)
+                && outbound.pending.offer(update)
             {
                 wake.insert(neighbour);
             }
         }
-        (Outcome::Fresh, wake)
+        wake
+    }
+
+    /// A queue that is longer than the store holds clients that were evicted, and could grow
+    /// without end while its neighbour is slow. Going through the store is shorter then. Nobody
+    /// has to be woken: whoever drains the queue has not come to its end.
+    fn bound_queues(&mut self) {
+        for outbound in self.outbound.iter_mut().flatten() {
+            if outbound.pending.slots() > self.store.clients() {
+                outbound.pending = Pending::default();
+                outbound.catch_up = Some(CatchUp::default());
+            }
+        }
     }
 
     /// A link has formed: all that is known is to be sent, and from now on what is new.
     pub fn link_up(&mut self, neighbour: NeighbourId) {
-        self.outbound[neighbour] = Some(Outbound { pending: Pending::default(), catch_up: Some(CatchUp::default()) });
+        self.outbound[neighbour] = Some(Outbound { catch_up: Some(CatchUp::default()), ..Outbound::default() });
     }
 
     /// A link is gone, and with it what waited for it: the next link starts with everything.
@@ -149,13 +169,12 @@ impl Flood {
         if let Some(update) = outbound.pending.pop() {
             return Some(Next::Live(update));
         }
-        match outbound.catch_up.as_mut()?.next(&self.store) {
-            Some(update) => Some(Next::CatchUp(update)),
-            None => {
-                outbound.catch_up = None;
-                Some(Next::CaughtUp)
-            }
+        if let Some(update) = outbound.catch_up.as_mut()?.next(&self.store) {
+            return Some(Next::CatchUp(update));
         }
+        outbound.catch_up = None;
+        let said = std::mem::replace(&mut outbound.caught_up, true);
+        (!said).then_some(Next::CaughtUp)
     }
 }
 
@@ -253,6 +272,25 @@ mod tests {
         let mut known: Vec<_> = (0..100).map(|client| text(&update(client, 1))).collect();
         known.sort();
         assert_eq!(sent, known);
+    }
+
+    #[test]
+    fn a_slow_neighbours_queue_is_never_longer_than_a_full_store() {
+        let mut flood = Flood::new(StoreLimits { clients: 3, bytes: 1 << 20 }, 2);
+        flood.link_up(0);
+        assert_eq!(drain(&mut flood, 0), ["DONE"]);
+        for moment in 1..100 {
+            flood.offer(update(moment, moment).line(), Some(1));
+            assert!(flood.pending(0) <= flood.store().clients(), "after {moment}");
+        }
+        let mut sent = drain(&mut flood, 0);
+        sent.sort();
+        sent.dedup();
+        assert_eq!(
+            sent,
+            [97, 98, 99].map(|client| text(&update(client, client))),
+            "what is stored, and DONE only once"
+        );
     }
 
     #[test]

@@ -99,6 +99,12 @@ impl Pending {
         self.waiting
     }
 
+    /// How many clients have a slot, those included whose update need no longer be sent.
+    #[must_use]
+    pub fn slots(&self) -> usize {
+        self.slots.len()
+    }
+
     /// Whether nothing waits.
     #[must_use]
     pub fn is_empty(&self) -> bool {
