@@ -16,6 +16,8 @@ use crate::sync::{self, Overasked, Said, Sync};
 
 /// Neighbours of one server, observers included, at most: a set of them is one word.
 pub const MAX_NEIGHBOURS: usize = 64;
+/// Slots that a queue may have before it is looked at for what was evicted.
+const FEW_SLOTS: usize = 64;
 
 /// The number of a neighbour: its place in the server's list of neighbours.
 pub type NeighbourId = usize;
@@ -177,7 +179,20 @@ impl Flood {
                 wake.insert(neighbour);
             }
         }
+        self.bound_queues();
         (Outcome::Fresh, wake)
+    }
+
+    /// A queue with many more slots than the store has clients holds what was evicted, and could
+    /// grow without end while its neighbour is slow.
+    fn bound_queues(&mut self) {
+        let (store, most) = (&self.store, FEW_SLOTS.max(2 * self.store.clients()));
+        for outbound in self.outbound.iter_mut().flatten().filter(|outbound| outbound.pending.slots() > most) {
+            outbound.pending.prune(|update| {
+                let known = store.get(update.line().id());
+                known.is_some_and(|known| known.line() == update.line())
+            });
+        }
     }
 
     /// Takes in a line that a neighbour has sent, without its LF.
@@ -410,5 +425,20 @@ mod tests {
         }
         assert_eq!(flood.hear(0, b"X", NOW).unwrap().0, Heard::Unknown);
         assert_eq!(flood.store().clients(), 0);
+    }
+
+    #[test]
+    fn a_slow_neighbours_queue_does_not_outgrow_a_full_store() {
+        let limits = StoreLimits { clients: 100, bytes: 1 << 20 };
+        let mut flood = Flood::new(limits, 2);
+        flood.link_up(0, Manner::Everything);
+        assert_eq!(drain(&mut flood, 0), ["DONE"]);
+        for moment in 1..5000 {
+            flood.offer(update(moment, moment).line(), Some(1));
+            assert!(flood.pending(0) <= 2 * limits.clients, "after {moment}");
+        }
+        let sent = drain(&mut flood, 0);
+        let known = (4900..5000).map(|client| text(&update(client, client)));
+        assert!(known.into_iter().all(|line| sent.contains(&line)), "what is stored is sent");
     }
 }

@@ -10,7 +10,7 @@ use super::{HANDSHAKE, LinkError};
 use crate::io_log::{Batch, Direction};
 use crate::node::Node;
 use crate::protocol::line::{Line, LineReader};
-use crate::protocol::peer::{Hello, MAX_HELLO, write_refused};
+use crate::protocol::peer::{Hello, HelloError, MAX_HELLO, write_refused};
 use crate::protocol::text::Name;
 use crate::scratch;
 
@@ -70,9 +70,13 @@ where
             }
             let mut rest = &bytes[..];
             if let Some(line) = reader.next_line(&mut rest) {
-                let (Line::Whole(line) | Line::Unended(line) | Line::TooLong(line)) = line;
-                log(node, who, Direction::Read, line);
-                return Ok((Hello::parse(line)?, rest.to_vec()));
+                let (Line::Whole(bytes) | Line::Unended(bytes) | Line::TooLong(bytes)) = line;
+                log(node, who, Direction::Read, bytes);
+                // Of a longer one the name may be cut, and its rest would be read as lines of the link.
+                if matches!(line, Line::TooLong(_)) {
+                    return Err(HelloError::TooLong.into());
+                }
+                return Ok((Hello::parse(bytes)?, rest.to_vec()));
             }
         }
     };

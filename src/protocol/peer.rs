@@ -67,6 +67,9 @@ pub enum HelloError {
     /// HELLO of another version.
     #[error("protocol {0} is not spoken here, only herd/1")]
     Version(String),
+    /// It is longer than [`MAX_HELLO`].
+    #[error("HELLO may be {MAX_HELLO} bytes long")]
+    TooLong,
     /// No valid name follows.
     #[error("HELLO needs a name of 1 to 63 letters, digits, dots, underscores and dashes")]
     Name,

@@ -124,8 +124,10 @@ async fn strangers_are_told_why_there_is_no_link() {
     ] {
         assert_eq!(exchange_text(herd.peers_at(1), opening).await, expected);
     }
-    let long = format!("HELLO herd/1 {}\n", "x".repeat(10_000));
-    assert!(exchange_text(herd.peers_at(1), long).await.starts_with("REFUSED "));
+    for long in ["x".repeat(10_000), format!("Bona{}", " capability".repeat(100))] {
+        let said = exchange_text(herd.peers_at(1), format!("HELLO herd/1 {long}\n")).await;
+        assert_eq!(said, "REFUSED HELLO may be 1024 bytes long\n");
+    }
 }
 
 #[tokio::test]
