@@ -58,10 +58,11 @@ def first_complaint(part, output):
     if part == "simulator":
         if sentence := re.search(r"^seed \d+: (.*)$", output, re.M):
             # Servers and updates differ from run to run; what was violated does not.
-            text = re.sub(r"\bS\d+\b", "a server", sentence.group(1))
-            text = re.sub(r"\b(AT a server \S+ \S+ \S+ \S+)", "an update", text)
-            text = re.sub(r"\d+ updates took \d+ lines", "the updates took more lines", text)
-            return re.sub(r"^\d+ lines", "lines", text.split(", for example")[0])
+            text = sentence.group(1).split(", for example")[0]
+            text = re.sub(r"\bAT S\d+ \S+ \S+ \S+ \S+", "an update", text)
+            text = re.sub(r"\bS\d+ and S\d+\b", "two servers", text)
+            text = re.sub(r"\bS\d+\b", "a server", text)
+            return re.sub(r"\b\d+ (updates|lines)", r"N \1", text)
     names = re.findall(r"^test (\S+) \.\.\. FAILED$", output, re.M)
     if names:
         return names[0] + (f" and {len(names) - 1} more" if len(names) > 1 else "")

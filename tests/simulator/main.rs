@@ -21,11 +21,13 @@ mod world;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use self::plan::{Fault, Plan};
 use self::world::{Outcome, World};
 
+/// So many violations are enough.
+const ENOUGH: usize = 10;
 /// Each kind of fault must have struck in this share of the seeds.
 const SHARE: f64 = 0.3;
 
@@ -54,16 +56,18 @@ fn no_seed_violates_a_property_and_every_fault_strikes() {
     }
     let seeds = seeds();
     let next = AtomicU64::new(seeds.start);
+    let violations = AtomicUsize::new(0);
     let results: Mutex<BTreeMap<u64, Result<Outcome, String>>> = Mutex::default();
     std::thread::scope(|scope| {
         for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
             scope.spawn(|| {
                 loop {
                     let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed >= seeds.end {
+                    if seed >= seeds.end || violations.load(Ordering::Relaxed) >= ENOUGH {
                         return;
                     }
                     let result = run(seed, false);
+                    violations.fetch_add(usize::from(result.is_err()), Ordering::Relaxed);
                     results.lock().unwrap().insert(seed, result);
                 }
             });
@@ -95,7 +99,7 @@ fn report(results: &BTreeMap<u64, Result<Outcome, String>>) {
     }
     let violations: Vec<String> =
         results.iter().filter_map(|(seed, result)| Some(format!("seed {seed}: {}", result.as_ref().err()?))).collect();
-    let shown = violations.iter().take(10).map(String::as_str).collect::<Vec<_>>().join("\n");
+    let shown = violations.iter().take(ENOUGH).map(String::as_str).collect::<Vec<_>>().join("\n");
     assert!(
         violations.is_empty(),
         "{} of {} seeds violate a property; run one again with HERD_SEED=…\n{shown}",

@@ -34,7 +34,7 @@ const LOOK: u64 = 10 * MS;
 /// Lines that a neighbour may say again.
 const HISTORY: usize = 200;
 /// A herd that takes more events than this does not come to rest.
-const MOST_EVENTS: u64 = 1_000_000;
+const MOST_EVENTS: u64 = 300_000;
 
 /// What a seed has shown.
 #[derive(Debug, Default)]
