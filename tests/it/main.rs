@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used)]
 
 mod bounds;
+mod certificates;
+mod certs;
 mod client;
 mod client_port;
 mod documents;
@@ -18,4 +20,5 @@ mod running;
 mod shutdown;
 mod startup;
 mod stub;
+mod tls;
 mod whatsat;
