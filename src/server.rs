@@ -19,6 +19,7 @@ use crate::metrics::{Closed, Label, Rejected};
 use crate::net::{self, TcpListener, TcpStream};
 use crate::node::{Node, Role};
 use crate::session::{self, Service};
+use crate::tls::Identity;
 
 /// Connections to the peer port, beyond two per neighbour, that may be saying HELLO.
 const STRANGERS: usize = 64;
@@ -61,7 +62,8 @@ pub enum ListenError {
     /// The peer port could be reached from other machines.
     #[error(
         "peers = \"{0}\" can be reached from other machines, and a link without TLS believes any name: \
-         listen on loopback, such as 127.0.0.1:{port}, and join machines by tunnels that end there (ssh -L, WireGuard with a local relay)",
+         give --tls-cert, --tls-key and --tls-ca (`server certs --out DIR` makes a set to try), \
+         or listen on loopback, such as 127.0.0.1:{port}, and join machines by tunnels that end there (ssh -L, WireGuard with a local relay)",
         port = .0.port()
     )]
     OpenPeerPort(Address),
@@ -78,12 +80,12 @@ fn explain(error: &io::Error) -> String {
 }
 
 impl Listeners {
-    /// Listens at a server's three addresses.
+    /// Listens at a server's three addresses. Neighbours on other machines need TLS.
     ///
     /// # Errors
     /// [`ListenError`], with the address.
-    pub async fn bind(entry: &ServerEntry) -> Result<Self, ListenError> {
-        if !entry.peers.is_loopback() {
+    pub async fn bind(entry: &ServerEntry, tls: Option<&Identity>) -> Result<Self, ListenError> {
+        if tls.is_none() && !entry.peers.is_loopback() {
             return Err(ListenError::OpenPeerPort(entry.peers.clone()));
         }
         let listen = async |what, address: &Address| {

@@ -154,15 +154,15 @@ async fn links_form_again_by_themselves() {
 }
 
 /// A server without sockets, in simulated time.
-fn offline(name: &str) -> Arc<Node> {
+pub(crate) fn offline(name: &str) -> Node {
     let herd = Herd::built_in();
     let server = herd.find(name).unwrap();
     let metrics = Metrics::register(&recorder(&herd.servers()[server].name), &herd, &neighbour_names(&herd, server));
-    Arc::new(Node::new(&herd, server, &Limits::default(), Clock::system(), metrics, IoLog::disabled()))
+    Node::new(&herd, server, &Limits::default(), Clock::system(), metrics, IoLog::disabled())
 }
 
 /// A link that the test is the other end of.
-fn accepted(node: &Arc<Node>) -> (DuplexStream, tokio::task::JoinHandle<Result<(), LinkError>>) {
+pub(crate) fn accepted(node: &Arc<Node>) -> (DuplexStream, tokio::task::JoinHandle<Result<(), LinkError>>) {
     let (ours, theirs) = duplex(1 << 16);
     let node = Arc::clone(node);
     let accepting = async move { link::accept(&node, theirs, "test", &CancellationToken::new()).await };
@@ -171,7 +171,7 @@ fn accepted(node: &Arc<Node>) -> (DuplexStream, tokio::task::JoinHandle<Result<(
 
 #[tokio::test(start_paused = true)]
 async fn who_does_not_say_hello_within_a_second_is_let_go() {
-    let node = offline("Clark");
+    let node = Arc::new(offline("Clark"));
     let (mut stranger, accepting) = accepted(&node);
     let started = tokio::time::Instant::now();
     let mut said = String::new();
@@ -183,7 +183,7 @@ async fn who_does_not_say_hello_within_a_second_is_let_go() {
 
 #[tokio::test(start_paused = true)]
 async fn a_silent_link_is_dead_after_five_seconds_and_signs_of_life_keep_it_up() {
-    let node = offline("Clark");
+    let node = Arc::new(offline("Clark"));
     let (mut bona, accepting) = accepted(&node);
     let started = tokio::time::Instant::now();
     bona.write_all(b"HELLO herd/1 Bona\n").await.unwrap();

@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used)]
 
 mod bounds;
+mod certificates;
+mod certs;
 mod client;
 mod client_port;
 mod documents;
@@ -19,4 +21,5 @@ mod shutdown;
 mod startup;
 mod stub;
 mod sync;
+mod tls;
 mod whatsat;

@@ -13,6 +13,7 @@ use herd::node::{Node, neighbour_names};
 use herd::places::{HttpPlaces, Places, PlacesKey};
 use herd::server::{Listeners, Server};
 use herd::session::Service;
+use herd::tls::Identity;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
@@ -25,6 +26,9 @@ pub(crate) const KEY: &str = "test-key-that-nobody-may-see";
 /// How long something may take that a test waits for before the test fails.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
+/// What a server of this name proves it with.
+pub(crate) type Identities = dyn Fn(&str) -> Option<Identity>;
+
 /// How a herd is to run.
 pub(crate) struct Setup {
     /// Links by name; every name in them is a server. Empty for one server, Clark.
@@ -36,6 +40,8 @@ pub(crate) struct Setup {
     pub(crate) places: String,
     pub(crate) close_after_reply: bool,
     pub(crate) log_bodies: bool,
+    /// What each server proves its name with, if with anything.
+    pub(crate) tls: Box<Identities>,
 }
 
 /// The links of the assignment.
@@ -58,6 +64,7 @@ impl Default for Setup {
             places: "http://127.0.0.1:1".into(),
             close_after_reply: false,
             log_bodies: false,
+            tls: Box::new(|_| None),
         }
     }
 }
@@ -144,6 +151,11 @@ impl RunningHerd {
         &self.herd
     }
 
+    /// The sockets of a server that will not be started: the test is that server.
+    pub(crate) fn take_listeners(&mut self, server: usize) -> Listeners {
+        self.waiting[server].take().expect("the server has not been started")
+    }
+
     /// Starts a server that is not up, at the addresses it had.
     pub(crate) async fn start_server(&mut self, server: usize) {
         let entry = &self.herd.servers()[server];
@@ -169,7 +181,8 @@ impl RunningHerd {
             limits.places_in_flight,
             metrics.places.clone(),
         );
-        let node = Arc::new(Node::new(&self.herd, server, &limits, self.setup.clock.clone(), metrics, log));
+        let node = Node::new(&self.herd, server, &limits, self.setup.clock.clone(), metrics, log);
+        let node = Arc::new(node.with_tls((self.setup.tls)(entry.name.as_str())));
         let service = Arc::new(Service::new(Arc::clone(&node), places, limits, self.setup.close_after_reply));
         let stop = CancellationToken::new();
         let starting = Server::start(listeners, Arc::clone(&service), recorder);
