@@ -28,6 +28,8 @@ async fn every_option_that_the_documents_name_exists() {
         "--requests",
         "--keep",
         "--seconds",
+        "--test",
+        "--nocapture",
     ];
     let of_loadgen = ["--clients", "--rate", "--whatsat", "--slo", "--out", "--closed", "--pipeline"];
     for name in ["README.md", "ARCHITECTURE.md", "PROTOCOL.md", "CONTRIBUTING.md"] {
