@@ -8,7 +8,7 @@ use std::time::Duration;
 use metrics_exporter_prometheus::PrometheusRecorder;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::{JoinError, JoinHandle, JoinSet};
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::admin::{Admin, Phase};
@@ -16,14 +16,12 @@ use crate::config::{Address, ServerEntry};
 use crate::io_log::Batch;
 use crate::link;
 use crate::metrics::{Closed, Label, Rejected};
-use crate::net::{self, TcpListener, TcpStream};
+use crate::net::{self, Acceptor, TcpListener, TcpStream};
 use crate::node::{Node, Role};
 use crate::session::{self, Service};
 
 /// Connections to the peer port, beyond two per neighbour, that may be saying HELLO.
 const STRANGERS: usize = 64;
-/// How long to wait after the system could not accept a connection: it lacks descriptors.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// How long a server that starts waits for its neighbours: one that is there dials or answers
 /// within [`link::REDIAL`].
 const FIRST_LINKS: Duration = Duration::from_millis(300);
@@ -177,18 +175,13 @@ struct Sessions {
 
 impl Sessions {
     async fn accept_until(&mut self, listener: TcpListener, stop: &CancellationToken) {
+        let mut acceptor = Acceptor::new(listener, "a client");
         loop {
             tokio::select! {
                 biased;
                 () = stop.cancelled() => return,
                 Some(ended) = self.tasks.join_next() => self.note_end(ended),
-                accepted = listener.accept() => match accepted {
-                    Ok((stream, address)) => self.start(stream, address, stop),
-                    Err(error) => {
-                        tracing::warn!(%error, "cannot accept a client; trying again");
-                        sleep(ACCEPT_PAUSE).await;
-                    }
-                },
+                (stream, address) = acceptor.accept() => self.start(stream, address, stop),
             }
         }
     }
@@ -268,22 +261,17 @@ async fn keep_links(listener: TcpListener, node: Arc<Node>, stop: CancellationTo
         }
     }
     let connections = Arc::new(Semaphore::new(STRANGERS + 2 * node.neighbours.len()));
+    let mut acceptor = Acceptor::new(listener, "a neighbour");
     loop {
         tokio::select! {
             biased;
             () = stop.cancelled() => break,
             Some(ended) = links.join_next() => report(ended),
-            accepted = listener.accept() => match accepted {
-                Ok((stream, address)) => {
-                    if let Ok(permit) = Arc::clone(&connections).try_acquire_owned() {
-                        links.spawn(let_in(Arc::clone(&node), stream, address, stop.clone(), permit));
-                    }
+            (stream, address) = acceptor.accept() => {
+                if let Ok(permit) = Arc::clone(&connections).try_acquire_owned() {
+                    links.spawn(let_in(Arc::clone(&node), stream, address, stop.clone(), permit));
                 }
-                Err(error) => {
-                    tracing::warn!(%error, "cannot accept a neighbour; trying again");
-                    sleep(ACCEPT_PAUSE).await;
-                }
-            },
+            }
         }
     }
     while let Some(ended) = links.join_next().await {
