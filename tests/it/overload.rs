@@ -1,16 +1,22 @@
 //! More clients, connections and questions than there is room for: who is served is served well,
 //! and whatever was short is used again once it is there.
 
+use std::collections::BTreeMap;
+
+use herd::config::Limits;
+use herd::protocol::update::AtLine;
+use herd::store::{BUCKETS, StoreLimits};
 use rlimit::{Resource, prlimit};
 use rustix::process::Signal;
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::ChildStderr;
+use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
 use crate::client::Client;
 use crate::process::{Process, clark};
-use crate::running::PATIENCE;
+use crate::running::{FIVE, PATIENCE, RunningHerd, RunningServer, Setup, eventually};
 
 /// Clark as a process without neighbours, who would take and free descriptors as they like.
 async fn clark_alone(folder: &TempDir) -> (Process, Words) {
@@ -135,4 +141,77 @@ async fn a_server_without_a_descriptor_stops_like_any_other() {
     clark.signal(Signal::TERM);
     assert_eq!(connected.rest().await, b"");
     assert_eq!(clark.exit_code().await, Some(0));
+}
+
+fn small() -> Limits {
+    Limits { store: StoreLimits { clients: 10, bytes: 1 << 20 }, ..Limits::default() }
+}
+
+/// All AT lines that a server keeps, in order.
+fn kept(server: &RunningServer) -> Vec<String> {
+    let flood = server.node.flood();
+    let updates = (0..BUCKETS).flat_map(|bucket| flood.store().bucket(bucket));
+    let mut lines: Vec<_> = updates.map(|update| String::from_utf8(update.line().bytes().to_vec()).unwrap()).collect();
+    lines.sort();
+    lines
+}
+
+/// Reports 20 clients, each of them twice, to one server, and returns the newest line of each.
+async fn report(mut client: Client, server: usize) -> BTreeMap<String, String> {
+    let commands = |stamp| (0..20).map(move |number| format!("IAMAT s{server}c{number} +1-1 {stamp}\n"));
+    let mut newest = BTreeMap::new();
+    for command in commands(1).chain(commands(2)) {
+        let line = client.ask(&command).await.trim_end().to_owned();
+        newest.insert(command.split(' ').nth(1).unwrap().to_owned(), line);
+    }
+    newest
+}
+
+#[tokio::test]
+async fn full_servers_keep_the_same_wherever_clients_report_and_in_whatever_order_that_spreads() {
+    let herd = RunningHerd::start(Setup { links: FIVE.to_vec(), limits: small(), ..Setup::default() }).await;
+    let mut reports = JoinSet::new();
+    for server in 0..5 {
+        reports.spawn(report(herd.client(server).await, server));
+    }
+    let mut newest: Vec<String> = reports.join_all().await.into_iter().flatten().map(|(_, line)| line).collect();
+    newest.sort_by_key(|line| {
+        let line = AtLine::parse(line.as_bytes()).unwrap();
+        (line.receipt(), line.id().to_vec())
+    });
+    let mut expected = newest.split_off(newest.len() - 10);
+    expected.sort();
+    for server in 0..5 {
+        eventually("the server keeps what was heard last", || kept(herd.server(server)) == expected).await;
+    }
+}
+
+#[tokio::test]
+async fn what_a_full_server_has_evicted_is_not_given_back_by_a_neighbour_that_still_has_it() {
+    let mut herd = RunningHerd::bind(Setup { links: vec![("Bona", "Clark")], ..Setup::default() }).await;
+    herd.start_server(0).await;
+    herd.set_limits(small());
+    herd.start_server(1).await;
+    herd.wait_for_links(0).await;
+    let (bona, clark) = (herd.server(0), herd.server(1));
+    let mut client = herd.client(0).await;
+    for number in 0..30 {
+        client.ask(format!("IAMAT c{number:02} +1-1 1\n")).await;
+    }
+    eventually("Clark has taken the last one in", || clark.node.flood().store().get(b"c29").is_some()).await;
+    let (before, evicted) = (kept(clark), clark.node.flood().store().evicted());
+    assert_eq!((before.len(), evicted), (10, 20));
+    // A connection in Bona's name takes her link over; she dials again, with all that she knows.
+    let mut impostor = Client::connect(herd.peers_at(1)).await;
+    impostor.send("HELLO herd/1 Bona\n").await;
+    assert_eq!(impostor.line().await, "HELLO herd/1 Clark\n");
+    eventually("Bona is back and has said all that she knows", || {
+        let link = clark.node.neighbours[0].link();
+        link.formed == 3 && link.caught_up
+    })
+    .await;
+    assert!(bona.metric("herd_sync_sent_updates_total{peer=\"Clark\"}") >= 20.0, "she still has what Clark evicted");
+    assert_eq!(kept(clark), before);
+    assert_eq!(clark.node.flood().store().evicted(), evicted);
+    assert_eq!(kept(bona).len(), 30);
 }

@@ -144,6 +144,11 @@ impl RunningHerd {
         &self.herd
     }
 
+    /// Sets the bounds of servers that are started from now on.
+    pub(crate) fn set_limits(&mut self, limits: Limits) {
+        self.setup.limits = limits;
+    }
+
     /// Starts a server that is not up, at the addresses it had.
     pub(crate) async fn start_server(&mut self, server: usize) {
         let entry = &self.herd.servers()[server];
