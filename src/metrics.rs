@@ -225,6 +225,7 @@ mod tests {
             "herd_client_connections{server=\"Clark\"} 0",
             "herd_messages_received_total{server=\"Clark\",kind=\"whatsat\"} 0",
             "herd_invalid_messages_total{server=\"Clark\",reason=\"unknown_client\"} 0",
+            "herd_client_connections_rejected_total{server=\"Clark\",reason=\"address\"} 0",
             "herd_flood_received_total{server=\"Clark\",peer=\"Jaquez\",outcome=\"invalid\"} 0",
             "herd_propagation_latency_seconds_bucket{server=\"Clark\",origin=\"other\",le=\"0.00005\"} 0",
             "herd_places_requests_total{server=\"Clark\",outcome=\"timeout\"} 0",

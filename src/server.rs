@@ -15,10 +15,10 @@ use crate::admin::{Admin, Phase};
 use crate::config::{Address, ServerEntry};
 use crate::io_log::Batch;
 use crate::link;
-use crate::metrics::{Closed, Label, Rejected};
+use crate::metrics::{Closed, Label};
 use crate::net::{self, Acceptor, TcpListener, TcpStream};
 use crate::node::{Node, Role};
-use crate::session::{self, Service};
+use crate::session::{self, Admission, Service};
 
 /// Connections to the peer port, beyond two per neighbour, that may be saying HELLO.
 const STRANGERS: usize = 64;
@@ -189,9 +189,9 @@ impl Sessions {
     /// Gives a connection a task, or closes it at once if as many as may be are open.
     fn start(&mut self, stream: TcpStream, address: SocketAddr, stop: &CancellationToken) {
         let metrics = &self.service.node.metrics.clients;
-        let Some(permit) = self.service.admit() else {
-            metrics.rejected.of(Rejected::Limit).increment(1);
-            return;
+        let admission = match self.service.admit(address.ip()) {
+            Ok(admission) => admission,
+            Err(reason) => return metrics.rejected.of(reason).increment(1),
         };
         if net::prepare_client(&stream).is_err() {
             return;
@@ -199,7 +199,7 @@ impl Sessions {
         self.accepted += 1;
         metrics.accepted.increment(1);
         metrics.connections.increment(1.0);
-        let session = serve(stream, address, Arc::clone(&self.service), self.accepted, stop.clone(), permit);
+        let session = serve(stream, address, Arc::clone(&self.service), self.accepted, stop.clone(), admission);
         self.tasks.spawn(session);
     }
 
@@ -235,7 +235,7 @@ async fn serve(
     service: Arc<Service>,
     number: u64,
     stop: CancellationToken,
-    _permit: OwnedSemaphorePermit,
+    _admission: Admission,
 ) -> Closed {
     let node = Arc::clone(&service.node);
     note(&node, number, format_args!("connected from {address}"));

@@ -11,6 +11,8 @@ pub struct Limits {
     pub line: usize,
     /// Client connections (what the descriptor limit allows, less a reserve; here 1000).
     pub connections: usize,
+    /// Client connections from one IPv4 address, or from one /64 prefix of IPv6 (no limit).
+    pub connections_per_address: Option<usize>,
     /// How long a line may stay unfinished before its connection is closed (60 s).
     pub unfinished_line: Duration,
     /// Bytes of replies that may wait for a client before no more is read from it (256 KiB).
@@ -36,6 +38,7 @@ impl Default for Limits {
         Self {
             line: 64 << 10,
             connections: 1000,
+            connections_per_address: None,
             unfinished_line: Duration::from_secs(60),
             unread_replies: 256 << 10,
             unread_timeout: Duration::from_secs(60),

@@ -93,6 +93,8 @@ label! {
     Rejected, "reason",
     /// As many as may be are open.
     Limit = "limit",
+    /// As many as may be are open from its address.
+    Address = "address",
 }
 
 label! {

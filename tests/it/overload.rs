@@ -143,6 +143,25 @@ async fn a_server_without_a_descriptor_stops_like_any_other() {
     assert_eq!(clark.exit_code().await, Some(0));
 }
 
+#[tokio::test]
+async fn beyond_the_limit_per_address_connections_are_closed_at_once_and_others_are_served() {
+    let limits = Limits { connections_per_address: Some(2), ..Limits::default() };
+    let herd = RunningHerd::alone(Setup { limits, ..Setup::default() }).await;
+    let clark = herd.server(0);
+    let (mut first, mut second) = (herd.client(0).await, herd.client(0).await);
+    assert_eq!(first.ask("a\n").await, "? a\n");
+    assert_eq!(second.ask("b\n").await, "? b\n");
+    assert_eq!(herd.client(0).await.rest().await, b"");
+    assert_eq!(clark.metric("herd_client_connections_rejected_total{reason=\"address\"}"), 1.0);
+    assert_eq!(clark.metric("herd_client_connections_rejected_total{reason=\"limit\"}"), 0.0);
+    let mut other = Client::connect_from("127.0.0.2", herd.clients_at(0)).await;
+    assert_eq!(other.ask("c\n").await, "? c\n");
+    first.done().await;
+    first.rest().await;
+    eventually("there is room again", || clark.service.open_connections() == 2).await;
+    assert_eq!(herd.client(0).await.ask("d\n").await, "? d\n");
+}
+
 fn small() -> Limits {
     Limits { store: StoreLimits { clients: 10, bytes: 1 << 20 }, ..Limits::default() }
 }

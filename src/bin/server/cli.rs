@@ -121,6 +121,10 @@ pub(crate) struct Bounds {
     /// Client connections [default: what the descriptor limit allows, less a reserve].
     #[arg(long, value_name = "N", value_parser = positive)]
     pub(crate) max_connections: Option<usize>,
+    /// Client connections from one IPv4 address, or from one /64 prefix of IPv6 [default: no
+    /// limit]. Clients behind one NAT or relay share an address.
+    #[arg(long, value_name = "N", value_parser = positive)]
+    pub(crate) max_per_address: Option<usize>,
     /// How long a line may stay unfinished before its connection is closed.
     #[arg(long, default_value = "60s", value_name = "TIME")]
     pub(crate) unfinished_line: Duration,

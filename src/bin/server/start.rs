@@ -92,6 +92,7 @@ fn limits(options: &Run) -> anyhow::Result<Limits> {
     Ok(Limits {
         line: bytes(bounds.max_line),
         connections: bounds.max_connections.unwrap_or(descriptors - reserve).min(descriptors - reserve),
+        connections_per_address: bounds.max_per_address,
         unfinished_line: bounds.unfinished_line.into(),
         unread_replies: bytes(bounds.max_unread),
         unread_timeout: bounds.unread_timeout.into(),
