@@ -6,6 +6,7 @@
 mod admission;
 mod answer;
 mod replies;
+mod whatsat_quota;
 
 use std::future::poll_fn;
 use std::io;
@@ -23,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 pub use self::admission::Admission;
 use self::admission::Room;
 use self::answer::{Answering, Turn};
+use self::whatsat_quota::TotalQuota;
 use crate::config::Limits;
 use crate::metrics::{Closed, Rejected};
 use crate::node::Node;
@@ -47,14 +49,15 @@ pub struct Service {
     /// Close each connection once what was read is answered (`--close-after-reply`).
     pub close_after_reply: bool,
     room: Room,
+    whatsat_quota: TotalQuota,
 }
 
 impl Service {
     /// The service of a server, with room for the connections that `limits` allows.
     #[must_use]
     pub fn new(node: Arc<Node>, places: Places, limits: Limits, close_after_reply: bool) -> Self {
-        let room = Room::new(&limits);
-        Self { node, places, limits, close_after_reply, room }
+        let (room, whatsat_quota) = (Room::new(&limits), TotalQuota::new(&limits));
+        Self { node, places, limits, close_after_reply, room, whatsat_quota }
     }
 
     /// Room for one more connection, from `address`, for as long as the admission is held.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::quota::Rate;
 use crate::store::StoreLimits;
 
 /// Every bound that an option can change. The defaults are those of [`Limits::default`].
@@ -27,6 +28,10 @@ pub struct Limits {
     pub places_in_flight: usize,
     /// How long a WHATSAT may wait for Places, retries and waiting for a slot included (5 s).
     pub places_deadline: Duration,
+    /// Questions that one connection may have put to Places (no limit).
+    pub whatsat_quota: Option<Rate>,
+    /// Questions that all connections together may have put to Places (no limit).
+    pub whatsat_quota_total: Option<Rate>,
     /// HTTP connections on the metrics address (64).
     pub http_connections: usize,
     /// How long an HTTP request's head may take (5 s).
@@ -46,6 +51,8 @@ impl Default for Limits {
             store: StoreLimits { clients: 4_000_000, bytes: 1 << 30 },
             places_in_flight: 256,
             places_deadline: Duration::from_secs(5),
+            whatsat_quota: None,
+            whatsat_quota_total: None,
             http_connections: 64,
             http_head: Duration::from_secs(5),
         }

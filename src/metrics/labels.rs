@@ -98,6 +98,15 @@ label! {
 }
 
 label! {
+    /// Whose quota of questions to Places was used up.
+    QuotaScope, "scope",
+    /// The connection's own.
+    Connection = "connection",
+    /// The one that all connections share.
+    Total = "total",
+}
+
+label! {
     /// What became of a neighbour's update.
     Received, "outcome",
     /// It was newer than what was known.

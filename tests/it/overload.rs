@@ -14,9 +14,10 @@ use tokio::process::ChildStderr;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
-use crate::client::Client;
+use crate::client::{Client, NOTHING, exchange_text};
 use crate::process::{Process, clark};
 use crate::running::{FIVE, PATIENCE, RunningHerd, RunningServer, Setup, eventually};
+use crate::stub::{Does, Stub};
 
 /// Clark as a process without neighbours, who would take and free descriptors as they like.
 async fn clark_alone(folder: &TempDir) -> (Process, Words) {
@@ -160,6 +161,83 @@ async fn beyond_the_limit_per_address_connections_are_closed_at_once_and_others_
     first.rest().await;
     eventually("there is room again", || clark.service.open_connections() == 2).await;
     assert_eq!(herd.client(0).await.ask("d\n").await, "? d\n");
+}
+
+/// Clark with a Places stub that answers `{}`, under quotas of which no test sees the refill.
+async fn with_quotas(own: Option<&str>, total: Option<&str>) -> (RunningHerd, Stub) {
+    let stub = Stub::always(Does::Answer(200, b"{}".to_vec())).await;
+    let rate = |text: &str| text.parse().unwrap();
+    let limits = Limits { whatsat_quota: own.map(rate), whatsat_quota_total: total.map(rate), ..Limits::default() };
+    let herd = RunningHerd::alone(Setup { places: stub.url(), limits, ..Setup::default() }).await;
+    exchange_text(herd.clients_at(0), "IAMAT a +1-1 1\n").await;
+    (herd, stub)
+}
+
+fn over_quota(server: &RunningServer) -> [f64; 2] {
+    ["connection", "total"].map(|scope| server.metric(&format!("herd_whatsat_over_quota_total{{scope=\"{scope}\"}}")))
+}
+
+fn refusal(message: &str) -> String {
+    let fields =
+        ["\"error_message\" : \"", message, "\",\n   \"html_attributions\" : [],\n   \"results\" : []"].concat();
+    format!("{{\n   {fields},\n   \"status\" : \"OVER_QUERY_LIMIT\"\n}}\n\n")
+}
+
+#[tokio::test]
+async fn beyond_its_quota_a_connection_gets_the_line_and_a_refusal_in_order_and_places_is_not_asked() {
+    let (herd, stub) = with_quotas(Some("1/h"), None).await;
+    let mut client = herd.client(0).await;
+    client.send("WHATSAT a 1 5\nWHATSAT a 2 5\nWHATSAT b 3 5\nWHATSAT a 4 0\nlast\n").await;
+    let (line, body) = client.reply().await;
+    assert_eq!(body, "{}\n\n");
+    let (same, body) = client.reply().await;
+    assert_eq!(same, line);
+    assert_eq!(body, refusal("This connection asks more often than its quota of 1/h allows; ask again later."));
+    assert_eq!(client.line().await, "? WHATSAT b 3 5\n");
+    assert_eq!(client.reply().await, (line, NOTHING.to_owned()), "it asks nobody, so it needs no quota");
+    assert_eq!(client.line().await, "? last\n");
+    let clark = herd.server(0);
+    assert_eq!(over_quota(clark), [1.0, 0.0]);
+    assert_eq!(clark.metric("herd_messages_received_total{kind=\"whatsat\"}"), 3.0);
+    let mut other = herd.client(0).await;
+    other.send("WHATSAT a 5 5\n").await;
+    assert_eq!(other.reply().await.1, "{}\n\n", "each connection has a quota of its own");
+    assert_eq!(stub.requests().len(), 2);
+}
+
+#[tokio::test]
+async fn the_total_quota_is_shared_by_all_and_only_what_is_asked_counts() {
+    let (herd, stub) = with_quotas(Some("2/s"), Some("1/h")).await;
+    let mut client = herd.client(0).await;
+    client.send("WHATSAT a 1 0\nWHATSAT b 1 5\nWHATSAT a 1 5\n").await;
+    assert_eq!(client.reply().await.1, NOTHING);
+    assert_eq!(client.line().await, "? WHATSAT b 1 5\n");
+    assert_eq!(client.reply().await.1, "{}\n\n");
+    let mut other = herd.client(0).await;
+    for _ in 0..3 {
+        other.send("WHATSAT a 2 5\n").await;
+        let expected = refusal("This server is asked more often than its quota of 1/h allows; ask again later.");
+        assert_eq!(other.reply().await.1, expected);
+    }
+    assert_eq!(over_quota(herd.server(0)), [0.0, 3.0], "what the total refuses takes nothing from the connection");
+    assert_eq!(stub.requests().len(), 1);
+}
+
+#[tokio::test]
+async fn a_limit_per_address_and_quotas_can_be_set_by_options() {
+    let folder = TempDir::new().unwrap();
+    let mut command = clark(&folder, &["--places-url", "mock", "--max-per-address", "1", "--whatsat-quota", "1/h"]);
+    command.env("HERD_WHATSAT_QUOTA_TOTAL", "2/h");
+    let clark = Process::start(command).await;
+    let mut client = Client::connect(clark.address("clients")).await;
+    client.send("IAMAT a +1-1 1\nWHATSAT a 1 5\nWHATSAT a 1 5\n").await;
+    client.line().await;
+    assert!(client.reply().await.1.ends_with("\"status\" : \"OK\"\n}\n\n"));
+    assert!(client.reply().await.1.contains("This connection asks more often than its quota of 1/h"));
+    assert_eq!(Client::connect(clark.address("clients")).await.rest().await, b"");
+    let mut other = Client::connect_from("127.0.0.2", clark.address("clients")).await;
+    other.send("WHATSAT a 1 5\n").await;
+    assert!(other.reply().await.1.contains("This server is asked more often than its quota of 2/h"));
 }
 
 fn small() -> Limits {

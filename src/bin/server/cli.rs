@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use bytesize::ByteSize;
 use clap::{Args, Parser, Subcommand};
 use herd::config::Address;
+use herd::quota::Rate;
 use humantime::Duration;
 
 /// A server of an application server herd: it learns where mobile clients are (IAMAT), floods
@@ -90,6 +91,14 @@ pub(crate) struct PlacesOptions {
     /// Requests to Places in flight, at most.
     #[arg(long, env = "HERD_PLACES_IN_FLIGHT", default_value_t = 256, value_name = "N", value_parser = positive)]
     pub(crate) places_in_flight: usize,
+    /// How often one connection may have Places asked, such as 5/s or 100/min; as many as a
+    /// second brings may come at once. Beyond it a WHATSAT is answered OVER_QUERY_LIMIT. One
+    /// with bound 0 asks nobody and does not count [default: no quota].
+    #[arg(long, env = "HERD_WHATSAT_QUOTA", value_name = "RATE")]
+    pub(crate) whatsat_quota: Option<Rate>,
+    /// How often all connections together may have Places asked, likewise [default: no quota].
+    #[arg(long, env = "HERD_WHATSAT_QUOTA_TOTAL", value_name = "RATE")]
+    pub(crate) whatsat_quota_total: Option<Rate>,
 }
 
 #[derive(Debug, Args)]

@@ -100,6 +100,8 @@ fn limits(options: &Run) -> anyhow::Result<Limits> {
         store: StoreLimits { clients: bounds.max_clients, bytes: bytes(bounds.max_stored) },
         places_in_flight: places.places_in_flight,
         places_deadline: places.places_deadline.into(),
+        whatsat_quota: places.whatsat_quota,
+        whatsat_quota_total: places.whatsat_quota_total,
         http_connections: bounds.max_http,
         http_head: bounds.http_head.into(),
     })
