@@ -169,6 +169,11 @@ async fn dial(node: &Node, id: NeighbourId, address: &Address, stop: &Cancellati
     Ok(())
 }
 
+/// Whether somebody listens at a neighbour's address. Nothing is said there.
+pub async fn is_listening(address: &Address) -> bool {
+    connect(address).await.is_ok()
+}
+
 async fn connect(address: &Address) -> Result<TcpStream, LinkError> {
     Ok(timeout(HANDSHAKE, net::dial(address)).await.map_err(|_| LinkError::NoHello)??)
 }
@@ -236,7 +241,7 @@ fn admit(node: &Node, name: Name, certificate: Option<&Certificate>) -> Result<N
     match node.neighbour(&name).map(|id| (id, &node.neighbours[id].role)) {
         None => Err(LinkError::Stranger { name, us: node.name.clone() }),
         Some((_, Role::WeDial(_))) => Err(LinkError::WrongWay { name, us: node.name.clone() }),
-        Some((id, Role::TheyDial | Role::Observer)) => Ok(id),
+        Some((id, Role::TheyDial(_) | Role::Observer)) => Ok(id),
     }
 }
 
@@ -265,8 +270,8 @@ fn form(node: &Node, id: NeighbourId, sync: bool) {
     let manner = match &neighbour.role {
         Role::Observer => Manner::Observer,
         Role::WeDial(_) if sync => Manner::Sync { begins: true },
-        Role::TheyDial if sync => Manner::Sync { begins: false },
-        Role::WeDial(_) | Role::TheyDial => Manner::Everything,
+        Role::TheyDial(_) if sync => Manner::Sync { begins: false },
+        Role::WeDial(_) | Role::TheyDial(_) => Manner::Everything,
     };
     node.flood().link_up(id, manner);
     metrics.link_up.set(1.0);

@@ -59,8 +59,8 @@ pub struct Neighbour {
 pub enum Role {
     /// We dial, at this address.
     WeDial(Address),
-    /// It dials us.
-    TheyDial,
+    /// It dials us; where it listens itself.
+    TheyDial(Address),
     /// It may dial us to listen in; what it sends is ignored.
     Observer,
 }
@@ -194,7 +194,8 @@ fn neighbours(herd: &Herd, server: usize) -> impl Iterator<Item = Neighbour> {
     let servers = herd.neighbours(server).into_iter().map(|neighbour| {
         let neighbour = &herd.servers()[neighbour];
         let we_dial = own.name < neighbour.name;
-        let role = if we_dial { Role::WeDial(neighbour.peers.clone()) } else { Role::TheyDial };
+        let address = neighbour.peers.clone();
+        let role = if we_dial { Role::WeDial(address) } else { Role::TheyDial(address) };
         Neighbour::new(neighbour.name.clone(), role)
     });
     let observers = herd.observers().iter().map(|observer| Neighbour::new(observer.clone(), Role::Observer));

@@ -339,7 +339,46 @@ mod tests {
         assert_eq!(store.digest(), before);
     }
 
+    /// Clients with several updates each, whose stamps and receipts rise together, in any order.
+    fn rising_updates() -> impl Strategy<Value = Vec<String>> {
+        let updates =
+            (0..12_u32, 0..40_u32).prop_map(|(client, time)| format!("AT Clark +1.000000000 c{client} +0+0 {time}"));
+        prop::collection::vec(updates, 0..60)
+    }
+
     proptest! {
+        #[test]
+        fn full_stores_are_equal_whatever_the_order_also_when_clients_report_again(
+            (original, shuffled) in rising_updates()
+                .prop_flat_map(|updates| (Just(updates.clone()), Just(updates).prop_shuffle())),
+            limit in 1..14_usize,
+        ) {
+            let limits = StoreLimits { clients: limit, ..ROOMY };
+            let all = filled(ROOMY, &original);
+            let mut newest = contents(&all);
+            newest.sort_by_key(|bytes| {
+                let line = AtLine::parse(bytes).unwrap();
+                (line.receipt(), line.id().to_vec())
+            });
+            let kept: Vec<_> = newest.split_off(newest.len().saturating_sub(limit));
+            let kept: Vec<_> = kept.into_iter().map(|bytes| String::from_utf8(bytes).unwrap()).collect();
+            prop_assert_eq!(filled(limits, &original).digest(), filled(ROOMY, &kept).digest());
+            prop_assert_eq!(filled(limits, &shuffled).digest(), filled(ROOMY, &kept).digest());
+        }
+
+        #[test]
+        fn stores_that_are_full_in_bytes_are_equal_whatever_the_order(
+            lengths in prop::collection::vec(1..200_usize, 1..40),
+            order in Just((0..40_usize).collect::<Vec<_>>()).prop_shuffle(),
+            bytes in 200..4000_usize,
+        ) {
+            let line = |n: usize| format!("AT Clark +{n}.000000000 {} +0+0 1", "c".repeat(lengths[n]));
+            let inorder: Vec<_> = (0..lengths.len()).map(line).collect();
+            let shuffled: Vec<_> = order.into_iter().filter(|&n| n < lengths.len()).map(line).collect();
+            let limits = StoreLimits { bytes, ..ROOMY };
+            prop_assert_eq!(filled(limits, &shuffled).digest(), filled(limits, &inorder).digest());
+        }
+
         #[test]
         fn a_full_store_keeps_the_greatest_by_receipt_whatever_the_order(
             order in Just((0..60_u32).collect::<Vec<_>>()).prop_shuffle(),

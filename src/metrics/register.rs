@@ -46,6 +46,11 @@ impl<'a> Register<'a> {
             rejected: self.counters("herd_client_connections_rejected_total", "Client connections refused.", &[]),
             messages: self.counters("herd_messages_received_total", "Lines from clients.", &[]),
             invalid: self.counters("herd_invalid_messages_total", "Lines from clients that are no commands.", &[]),
+            over_quota: self.counters(
+                "herd_whatsat_over_quota_total",
+                "WHATSATs answered without Places because a quota was used up.",
+                &[],
+            ),
             request_duration: Family::new(|kind| {
                 let help = "From a line read to its reply handed to the socket.";
                 self.histogram("herd_request_duration_seconds", help, &[label(kind)])

@@ -212,6 +212,8 @@ async fn a_neighbour_that_does_not_read_holds_up_nobody_and_costs_a_slot_per_cli
     let mut client = herd.client(clark).await;
     let (clients, rounds, mut most) = (1000, 80, 0);
     for round in 1..=rounds {
+        // However slow the machine is, the observer is not taken for dead.
+        observer.send("PING\n").await;
         let commands: String = (0..clients).map(|id| format!("IAMAT c{id} +1-1 {round}\n")).collect();
         let (mut read, mut write) = client.stream.split();
         let sending = tokio::io::AsyncWriteExt::write_all(&mut write, commands.as_bytes());

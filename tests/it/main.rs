@@ -15,6 +15,7 @@ mod kill;
 mod layers;
 mod links;
 mod logs;
+mod overload;
 mod process;
 mod running;
 mod shutdown;

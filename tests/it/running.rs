@@ -16,6 +16,7 @@ use herd::session::Service;
 use herd::tls::Identity;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tempfile::TempDir;
+use tokio::net::TcpSocket;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -75,8 +76,8 @@ pub(crate) struct RunningHerd {
     herd: Herd,
     pub(crate) logs: TempDir,
     servers: Vec<Option<RunningServer>>,
-    /// Sockets of servers that have not been started.
-    waiting: Vec<Option<Listeners>>,
+    /// Sockets of servers that have not been started: clients, peers, metrics.
+    waiting: Vec<Option<[TcpSocket; 3]>>,
 }
 
 /// A server that is up.
@@ -90,7 +91,7 @@ pub(crate) struct RunningServer {
 }
 
 impl RunningHerd {
-    /// Binds all servers' sockets and starts none. Who dials one of them waits.
+    /// Binds all servers' sockets and starts none. Who dials one of them is refused.
     pub(crate) async fn bind(setup: Setup) -> Self {
         let mut names: Vec<&str> = setup.links.iter().flat_map(|(a, b)| [*a, *b]).collect();
         names.sort_unstable();
@@ -105,11 +106,11 @@ impl RunningHerd {
         text.push_str("]\n");
         let mut waiting = Vec::new();
         for name in &names {
-            let listeners = listen(["127.0.0.1:0"; 3].map(str::to_owned)).await;
-            let [clients, peers, metrics] = listeners.addresses().unwrap();
+            let sockets = [(); 3].map(|()| bound_socket());
+            let [clients, peers, metrics] = sockets.each_ref().map(|socket| socket.local_addr().unwrap());
             writeln!(text, "[servers.{name}]\nclients = \"{clients}\"\npeers = \"{peers}\"\nmetrics = \"{metrics}\"")
                 .unwrap();
-            waiting.push(Some(listeners));
+            waiting.push(Some(sockets));
         }
         let herd = Herd::parse(&text).unwrap();
         let servers = names.iter().map(|_| None).collect();
@@ -153,14 +154,19 @@ impl RunningHerd {
 
     /// The sockets of a server that will not be started: the test is that server.
     pub(crate) fn take_listeners(&mut self, server: usize) -> Listeners {
-        self.waiting[server].take().expect("the server has not been started")
+        listen_at(self.waiting[server].take().expect("the server has not been started"))
+    }
+
+    /// Sets the bounds of servers that are started from now on.
+    pub(crate) fn set_limits(&mut self, limits: Limits) {
+        self.setup.limits = limits;
     }
 
     /// Starts a server that is not up, at the addresses it had.
     pub(crate) async fn start_server(&mut self, server: usize) {
         let entry = &self.herd.servers()[server];
         let listeners = match self.waiting[server].take() {
-            Some(listeners) => listeners,
+            Some(sockets) => listen_at(sockets),
             None => listen([&entry.clients, &entry.peers, &entry.metrics].map(ToString::to_string)).await,
         };
         let recorder = recorder(&entry.name);
@@ -279,6 +285,19 @@ impl RunningServer {
         let value = text.lines().find_map(|printed| printed.strip_prefix(&line));
         value.unwrap_or_else(|| panic!("{line} is missing in\n{text}")).parse().unwrap()
     }
+}
+
+/// A socket that holds a port and does not listen.
+fn bound_socket() -> TcpSocket {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_reuseaddr(true).unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    socket
+}
+
+fn listen_at(sockets: [TcpSocket; 3]) -> Listeners {
+    let [clients, peers, metrics] = sockets.map(|socket| socket.listen(1024).unwrap());
+    Listeners { clients, peers, metrics }
 }
 
 async fn listen(addresses: [String; 3]) -> Listeners {

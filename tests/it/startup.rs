@@ -99,6 +99,10 @@ async fn wrong_usage_ends_with_2_and_says_what_is_wrong() {
             "invalid value '10B' for '--max-line <SIZE>': must be between 64 B and 16 MiB",
         ),
         (&["Clark", "--max-pipelined", "0"], "invalid value '0' for '--max-pipelined <N>': must be at least 1"),
+        (
+            &["Clark", "--whatsat-quota", "5"],
+            "invalid value '5' for '--whatsat-quota <RATE>': it must be a whole number, at least 1, and a unit",
+        ),
         (&["Clark", "--clients", "here"], "\"here\" is not an address: write HOST:PORT"),
         (&["Clark", "--unfinished-line", "60"], "invalid value '60' for '--unfinished-line <TIME>'"),
         (&["Clark", "--key", "x"], "unexpected argument '--key' found"),

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use bytesize::ByteSize;
 use clap::{Args, Parser, Subcommand};
 use herd::config::Address;
+use herd::quota::Rate;
 use humantime::Duration;
 
 /// A server of an application server herd: it learns where mobile clients are (IAMAT), floods
@@ -122,6 +123,14 @@ pub(crate) struct PlacesOptions {
     /// Requests to Places in flight, at most.
     #[arg(long, env = "HERD_PLACES_IN_FLIGHT", default_value_t = 256, value_name = "N", value_parser = positive)]
     pub(crate) places_in_flight: usize,
+    /// How often one connection may have Places asked, such as 5/s or 100/min; as many as a
+    /// second brings may come at once. Beyond it a WHATSAT is answered OVER_QUERY_LIMIT. One
+    /// with bound 0 asks nobody and does not count [default: no quota].
+    #[arg(long, env = "HERD_WHATSAT_QUOTA", value_name = "RATE")]
+    pub(crate) whatsat_quota: Option<Rate>,
+    /// How often all connections together may have Places asked, likewise [default: no quota].
+    #[arg(long, env = "HERD_WHATSAT_QUOTA_TOTAL", value_name = "RATE")]
+    pub(crate) whatsat_quota_total: Option<Rate>,
 }
 
 #[derive(Debug, Args)]
@@ -153,6 +162,10 @@ pub(crate) struct Bounds {
     /// Client connections [default: what the descriptor limit allows, less a reserve].
     #[arg(long, value_name = "N", value_parser = positive)]
     pub(crate) max_connections: Option<usize>,
+    /// Client connections from one IPv4 address, or from one /64 prefix of IPv6 [default: no
+    /// limit]. Clients behind one NAT or relay share an address.
+    #[arg(long, value_name = "N", value_parser = positive)]
+    pub(crate) max_per_address: Option<usize>,
     /// How long a line may stay unfinished before its connection is closed.
     #[arg(long, default_value = "60s", value_name = "TIME")]
     pub(crate) unfinished_line: Duration,

@@ -97,6 +97,7 @@ fn limits(options: &Run) -> anyhow::Result<Limits> {
     Ok(Limits {
         line: bytes(bounds.max_line),
         connections: bounds.max_connections.unwrap_or(descriptors - reserve).min(descriptors - reserve),
+        connections_per_address: bounds.max_per_address,
         unfinished_line: bounds.unfinished_line.into(),
         unread_replies: bytes(bounds.max_unread),
         unread_timeout: bounds.unread_timeout.into(),
@@ -104,6 +105,8 @@ fn limits(options: &Run) -> anyhow::Result<Limits> {
         store: StoreLimits { clients: bounds.max_clients, bytes: bytes(bounds.max_stored) },
         places_in_flight: places.places_in_flight,
         places_deadline: places.places_deadline.into(),
+        whatsat_quota: places.whatsat_quota,
+        whatsat_quota_total: places.whatsat_quota_total,
         http_connections: bounds.max_http,
         http_head: bounds.http_head.into(),
     })
