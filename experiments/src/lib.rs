@@ -1,13 +1,28 @@
 //! Runs real herds, as processes of their own, under load, and reports what was measured.
 //!
 //! - [`programs`]: builds the workspace and says where its programs are
-//! - [`ports`]: ports for a herd, and its herd file
-//! - [`processes`]: a herd of server processes, from start to stop
-//! - [`scrape`]: what servers say over HTTP
+//! - [`ports`], [`herd_text`]: ports for a herd, and its herd file
+//! - [`processes`]: a herd of server processes, from start to stop, also by violence
+//! - [`scrape`], [`agreement`]: what servers say over HTTP, and whether they agree
+//! - [`relay`], [`relayed`]: a network between servers that can be cut
+//! - [`feed`]: fills a herd with clients
+//! - [`figure`], [`table`], [`statistics`]: what was measured, for people
+//! - [`experiment`]: what all experiments have in common
 //! - [`demo`]: the first look: a thousand clients for ten seconds
+//! - [`heal`]: what it costs to bring a herd together again
 
+pub mod agreement;
 pub mod demo;
+pub mod experiment;
+pub mod feed;
+pub mod figure;
+pub mod heal;
+pub mod herd_text;
 pub mod ports;
 pub mod processes;
 pub mod programs;
+pub mod relay;
+pub mod relayed;
 pub mod scrape;
+pub mod statistics;
+pub mod table;

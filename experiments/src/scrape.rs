@@ -20,6 +20,21 @@ pub struct Status {
     pub known_clients: usize,
     /// Equal digests, equal stores.
     pub digest: String,
+    /// When this incarnation began to listen, in seconds since the epoch.
+    pub started: f64,
+    /// Its links.
+    pub links: Vec<LinkStatus>,
+}
+
+/// The part of a link's status that is used here.
+#[derive(Debug, Clone, Deserialize)]
+pub struct LinkStatus {
+    /// The neighbour.
+    pub peer: String,
+    /// Whether it is up.
+    pub up: bool,
+    /// Since when, in seconds since the epoch; absent while it is down.
+    pub up_since: Option<f64>,
 }
 
 /// Gets a page of a server, which answers one request per connection.
@@ -65,6 +80,12 @@ pub fn sum(metrics: &str, name: &str, labels: &[&str]) -> f64 {
         (is_of_this_name && labels.iter().all(|label| series.contains(label))).then_some(value)
     });
     series.filter_map(|value| value.parse::<f64>().ok()).sum()
+}
+
+/// How much a counter has grown, over the series with all of the given labels.
+#[must_use]
+pub fn grown(before: &str, after: &str, name: &str, labels: &[&str]) -> f64 {
+    sum(after, name, labels) - sum(before, name, labels)
 }
 
 #[cfg(test)]
