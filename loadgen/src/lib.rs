@@ -1,4 +1,14 @@
-//! temp
+//! Simulated mobile clients of a herd, and a judge of all that it answers. This is the library
+//! behind the `loadgen` program.
+//!
+//! - [`plan`]: what a run is to do; [`run`]: from connecting to the last look
+//! - [`movement`], [`wire`]: where clients are, and how that is said
+//! - `worker`, `connection`, `timer`, `clock`: a thread of clients, one event loop
+//! - [`oracle`]: what servers must and may answer
+//! - [`probe`]: how long an update takes from server to server
+//! - [`measure`], [`record`], [`live`]: what was measured, in all and since the last look
+//! - [`report`], [`series`], [`slo`]: the result, the run second by second, and objectives
+
 mod clock;
 mod connection;
 pub mod live;
@@ -10,6 +20,7 @@ pub mod probe;
 pub mod record;
 pub mod report;
 pub mod run;
+pub mod series;
 pub mod slo;
 mod timer;
 pub mod wire;
