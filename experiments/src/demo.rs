@@ -5,16 +5,15 @@ mod summary;
 
 use std::fs;
 use std::path::Path;
-use std::process::Stdio;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use loadgen::report::Report;
-use tokio::process::Command;
 
 use self::summary::{Agreement, Summary};
 use crate::agreement::wait_for_agreement;
 use crate::experiment::{Folder, as_seen_from_here};
+use crate::load::Load;
 use crate::ports;
 use crate::processes::{HerdOptions, Processes};
 use crate::programs::Programs;
@@ -64,24 +63,11 @@ pub async fn run(options: &DemoOptions) -> anyhow::Result<bool> {
 }
 
 /// Runs the load generator; its progress goes to our standard error.
-async fn load(loadgen: &Path, herd_file: &Path, folder: &Path, options: &DemoOptions) -> anyhow::Result<Report> {
-    let result = folder.join("result.json");
-    let output = Command::new(loadgen)
-        .args(["--clients", &options.clients.to_string(), "--duration", &options.duration.to_string()])
-        .arg("--herd")
-        .arg(herd_file)
-        .arg("--out")
-        .arg(&result)
-        .stderr(Stdio::inherit())
-        .kill_on_drop(true)
-        .output()
-        .await
-        .with_context(|| format!("cannot run {}", loadgen.display()))?;
-    fs::write(folder.join("loadgen.txt"), &output.stdout)?;
-    if !result.exists() {
-        bail!("the load generator has no result ({})", output.status);
-    }
-    Ok(serde_json::from_slice(&fs::read(&result)?)?)
+async fn load(program: &Path, herd_file: &Path, folder: &Path, options: &DemoOptions) -> anyhow::Result<Report> {
+    let arguments = ["--clients", &options.clients.to_string(), "--duration", &options.duration.to_string()];
+    let arguments = arguments.map(String::from).to_vec();
+    let load = Load { program, herd_file, folder, name: "result", through: &[], arguments, shown: true };
+    Ok(load.start()?.finish().await?.report)
 }
 
 /// Asks all servers until their digests are equal, or their time is up.

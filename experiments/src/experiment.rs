@@ -15,14 +15,17 @@ pub use self::checks::Checks;
 pub use self::design::{Design, Factors, Time};
 pub use self::folder::{Folder, as_seen_from_here};
 pub use self::manifest::Manifest;
-use crate::heal;
+pub(crate) use self::manifest::{kibibytes, proc_value};
 use crate::programs::{Programs, root};
+use crate::{heal, stopped_neighbour};
 
 /// An experiment, by the name that the command line has for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Experiment {
     /// What it costs to bring a herd together again.
     Heal,
+    /// What a server that is stopped costs the others.
+    StoppedNeighbour,
 }
 
 /// What every experiment is run with.
@@ -36,13 +39,14 @@ pub struct Surroundings {
 
 impl Experiment {
     /// All of them, in the order in which they run.
-    pub const ALL: [Self; 1] = [Self::Heal];
+    pub const ALL: [Self; 2] = [Self::Heal, Self::StoppedNeighbour];
 
     /// Its name on the command line, of its TOML file and of its folders.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::Heal => "heal",
+            Self::StoppedNeighbour => "stopped-neighbour",
         }
     }
 
@@ -59,6 +63,7 @@ impl Experiment {
     pub async fn run(self, surroundings: &Surroundings) -> anyhow::Result<bool> {
         match self {
             Self::Heal => heal::run(surroundings).await,
+            Self::StoppedNeighbour => stopped_neighbour::run(surroundings).await,
         }
     }
 }

@@ -160,7 +160,9 @@ impl Figure {
             .y_label_formatter(&|value| scale.label(*value))
             .draw()?;
         for (line, colour) in lines.iter().zip(COLOURS.iter().cycle()) {
-            for piece in line.points.split(|(_, value)| value.is_none()).filter(|piece| !piece.is_empty()) {
+            let shown: Vec<_> =
+                line.points.iter().copied().filter(|(second, _)| self.seconds.contains(second)).collect();
+            for piece in shown.split(|(_, value)| value.is_none()).filter(|piece| !piece.is_empty()) {
                 let points: Vec<_> = piece.iter().filter_map(|&(x, y)| Some((x, scale.place(y?)))).collect();
                 if let [point] = points[..] {
                     chart.draw_series([Circle::new(point, 2, colour.filled())])?;

@@ -7,10 +7,11 @@ pub struct Table {
 }
 
 impl Table {
-    /// A table with the given headings.
+    /// A table with the given headings; without any it has no row for them.
     #[must_use]
     pub fn new(headings: &[&str]) -> Self {
-        Self { rows: vec![headings.iter().map(|&heading| heading.to_owned()).collect()] }
+        let headings: Vec<String> = headings.iter().map(|&heading| heading.to_owned()).collect();
+        Self { rows: if headings.is_empty() { Vec::new() } else { vec![headings] } }
     }
 
     /// Adds a row. Cells that are missing are empty.

@@ -29,9 +29,9 @@ impl Manifest {
     pub fn of_this_machine() -> Self {
         let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
         let or_unknown = |text: Option<&str>| text.map_or("unknown", str::trim).to_owned();
-        let memory = value_of(&read("/proc/meminfo"), "MemTotal").and_then(kibibytes);
+        let memory = proc_value(&read("/proc/meminfo"), "MemTotal").and_then(kibibytes);
         Self {
-            cpu: or_unknown(value_of(&read("/proc/cpuinfo"), "model name")),
+            cpu: or_unknown(proc_value(&read("/proc/cpuinfo"), "model name")),
             cores: std::thread::available_parallelism().map_or(0, Into::into),
             memory_mib: memory.unwrap_or_default() >> 10,
             kernel: or_unknown(read("/proc/version").split(" (").next().filter(|version| !version.is_empty())),
@@ -43,7 +43,7 @@ impl Manifest {
 }
 
 /// The value of a key in the `key : value` lines that /proc has.
-pub(crate) fn value_of<'a>(text: &'a str, key: &str) -> Option<&'a str> {
+pub(crate) fn proc_value<'a>(text: &'a str, key: &str) -> Option<&'a str> {
     let values = text.lines().filter_map(|line| line.split_once(':'));
     values.filter(|(found, _)| found.trim() == key).map(|(_, value)| value.trim()).next()
 }
@@ -60,9 +60,9 @@ mod tests {
     #[test]
     fn lines_of_proc_are_read() {
         let text = "processor\t: 0\nmodel name\t: A: fast one\nMemTotal:       24644596 kB\n";
-        assert_eq!(value_of(text, "model name"), Some("A: fast one"));
-        assert_eq!(value_of(text, "MemTotal").and_then(kibibytes), Some(24_644_596));
-        assert_eq!(value_of(text, "MemFree"), None);
+        assert_eq!(proc_value(text, "model name"), Some("A: fast one"));
+        assert_eq!(proc_value(text, "MemTotal").and_then(kibibytes), Some(24_644_596));
+        assert_eq!(proc_value(text, "MemFree"), None);
     }
 
     #[test]

@@ -31,8 +31,7 @@ pub(super) fn table(factors: &HealFactors, trials: &[Trial]) -> String {
             0 => format!("{name}: {cut} apart, {changed} of {clients} clients changed on each side\n\n"),
             _ => format!("\n{name}: {forgets} was killed and started again, in a herd with {clients} clients\n\n"),
         };
-        out += &links(&cases);
-        out += &summary(&cases);
+        out += &format!("{}\n{}", links(&cases), summary(&cases));
     }
     if trials.len() > 1 {
         out += &format!("\nNumbers are medians of {} trials.\n", trials.len());
