@@ -17,7 +17,7 @@ pub use self::folder::{Folder, as_seen_from_here};
 pub use self::manifest::Manifest;
 pub(crate) use self::manifest::{kibibytes, proc_value};
 use crate::programs::{Programs, root};
-use crate::{heal, stopped_neighbour};
+use crate::{heal, rolling_kill, stopped_neighbour};
 
 /// An experiment, by the name that the command line has for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -26,6 +26,8 @@ pub enum Experiment {
     Heal,
     /// What a server that is stopped costs the others.
     StoppedNeighbour,
+    /// Killing one server after the other under load.
+    RollingKill,
 }
 
 /// What every experiment is run with.
@@ -39,7 +41,7 @@ pub struct Surroundings {
 
 impl Experiment {
     /// All of them, in the order in which they run.
-    pub const ALL: [Self; 2] = [Self::Heal, Self::StoppedNeighbour];
+    pub const ALL: [Self; 3] = [Self::Heal, Self::StoppedNeighbour, Self::RollingKill];
 
     /// Its name on the command line, of its TOML file and of its folders.
     #[must_use]
@@ -47,6 +49,7 @@ impl Experiment {
         match self {
             Self::Heal => "heal",
             Self::StoppedNeighbour => "stopped-neighbour",
+            Self::RollingKill => "rolling-kill",
         }
     }
 
@@ -64,6 +67,7 @@ impl Experiment {
         match self {
             Self::Heal => heal::run(surroundings).await,
             Self::StoppedNeighbour => stopped_neighbour::run(surroundings).await,
+            Self::RollingKill => rolling_kill::run(surroundings).await,
         }
     }
 }

@@ -12,6 +12,7 @@
 //! - [`demo`]: the first look: a thousand clients for ten seconds
 //! - [`heal`]: what it costs to bring a herd together again
 //! - [`stopped_neighbour`]: what a server that is stopped costs the others
+//! - [`rolling_kill`]: killing one server after the other under load
 
 pub mod agreement;
 pub mod demo;
@@ -27,6 +28,7 @@ pub mod processes;
 pub mod programs;
 pub mod relay;
 pub mod relayed;
+pub mod rolling_kill;
 pub mod scrape;
 pub mod seconds;
 pub mod statistics;
