@@ -4,25 +4,23 @@
 mod summary;
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Stdio;
-use std::time::{Duration, SystemTime};
+use std::path::Path;
+use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use loadgen::report::Report;
-use tokio::process::Command;
-use tokio::time::{Instant, sleep};
 
 use self::summary::{Agreement, Summary};
+use crate::agreement::wait_for_agreement;
+use crate::experiment::{Folder, as_seen_from_here};
+use crate::load::Load;
 use crate::ports;
 use crate::processes::{HerdOptions, Processes};
-use crate::programs::{Programs, root};
-use crate::scrape::{self, Status};
+use crate::programs::Programs;
+use crate::scrape;
 
 /// How long the servers may take to agree after the load has ended.
 const AGREE: Duration = Duration::from_secs(5);
-/// How often they are asked.
-const LOOK: Duration = Duration::from_millis(5);
 
 /// What the demo is to do.
 #[derive(Debug, Clone)]
@@ -41,11 +39,11 @@ pub struct DemoOptions {
 /// If it could not be run.
 pub async fn run(options: &DemoOptions) -> anyhow::Result<bool> {
     let programs = Programs::build()?;
-    let folder = new_folder()?;
+    let folder = Folder::new("demo")?.path().to_owned();
     let herd_file = folder.join("herd.toml");
     fs::write(&herd_file, ports::herd_file()?)?;
     let server = programs.path("server")?;
-    let herd_options = HerdOptions { server, herd_file: &herd_file, folder: &folder, outlive: options.keep };
+    let herd_options = HerdOptions { outlive: options.keep, ..HerdOptions::new(server, &herd_file, &folder) };
     let processes = Processes::start(&herd_options).await?;
     let folder = as_seen_from_here(folder);
 
@@ -64,56 +62,20 @@ pub async fn run(options: &DemoOptions) -> anyhow::Result<bool> {
     Ok(summary.problems().is_empty())
 }
 
-/// A new folder below `runs`, named by the time.
-fn new_folder() -> anyhow::Result<PathBuf> {
-    let now = humantime::format_rfc3339_seconds(SystemTime::now()).to_string().replace(':', "");
-    let folder = root().join("runs").join(format!("demo-{now}"));
-    fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    Ok(folder)
-}
-
-/// A path as short as it can be for somebody in the current folder.
-fn as_seen_from_here(path: PathBuf) -> PathBuf {
-    let here = std::env::current_dir().ok();
-    here.and_then(|here| path.strip_prefix(here).ok().map(Path::to_owned)).unwrap_or(path)
-}
-
 /// Runs the load generator; its progress goes to our standard error.
-async fn load(loadgen: &Path, herd_file: &Path, folder: &Path, options: &DemoOptions) -> anyhow::Result<Report> {
-    let result = folder.join("result.json");
-    let output = Command::new(loadgen)
-        .args(["--clients", &options.clients.to_string(), "--duration", &options.duration.to_string()])
-        .arg("--herd")
-        .arg(herd_file)
-        .arg("--out")
-        .arg(&result)
-        .stderr(Stdio::inherit())
-        .kill_on_drop(true)
-        .output()
-        .await
-        .with_context(|| format!("cannot run {}", loadgen.display()))?;
-    fs::write(folder.join("loadgen.txt"), &output.stdout)?;
-    if !result.exists() {
-        bail!("the load generator has no result ({})", output.status);
-    }
-    Ok(serde_json::from_slice(&fs::read(&result)?)?)
+async fn load(program: &Path, herd_file: &Path, folder: &Path, options: &DemoOptions) -> anyhow::Result<Report> {
+    let arguments = ["--clients", &options.clients.to_string(), "--duration", &options.duration.to_string()];
+    let arguments = arguments.map(String::from).to_vec();
+    let load = Load { program, herd_file, folder, name: "result", through: &[], arguments, shown: true };
+    Ok(load.start()?.finish().await?.report)
 }
 
 /// Asks all servers until their digests are equal, or their time is up.
 async fn agree(processes: &Processes) -> anyhow::Result<Agreement> {
-    let started = Instant::now();
-    loop {
-        let mut all: Vec<Status> = Vec::new();
-        for server in processes.herd.servers() {
-            all.push(scrape::status(&server.metrics.to_string()).await?);
-        }
-        let equal = all.iter().filter(|status| status.digest == all[0].digest).count();
-        if equal == all.len() || started.elapsed() > AGREE {
-            let known_clients = all[0].known_clients;
-            return Ok(Agreement { equal, servers: all.len(), known_clients, digest: all[0].digest.clone() });
-        }
-        sleep(LOOK).await;
-    }
+    let look = wait_for_agreement(&processes.http(), AGREE).await;
+    let first = look.statuses.iter().flatten().next().context("no server answers")?;
+    let (known_clients, digest) = (first.known_clients, first.digest.clone());
+    Ok(Agreement { equal: look.equal(), servers: look.statuses.len(), known_clients, digest })
 }
 
 /// The metrics of all servers, one text behind the other; each is also kept if a folder is given.

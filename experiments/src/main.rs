@@ -2,8 +2,10 @@
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, ValueEnum};
 use experiments::demo::{self, DemoOptions};
+use experiments::experiment::{Experiment, Surroundings};
+use experiments::programs::Programs;
 
 /// Runs the herd under load and reports what it measured.
 #[derive(Debug, Parser)]
@@ -28,12 +30,47 @@ enum Command {
         #[arg(long)]
         keep: bool,
     },
+    /// One experiment, or all, by the designs in experiments/*.toml. What is found goes to a new
+    /// folder in runs/. Exits with 0 only if what the design asks for holds.
+    Run {
+        /// Which one.
+        name: Which,
+        /// A small version of it, in minutes.
+        #[arg(long)]
+        quick: bool,
+    },
+}
+
+/// An experiment, or all of them.
+#[derive(Debug, Clone, Copy)]
+struct Which(Option<Experiment>);
+
+impl ValueEnum for Which {
+    fn value_variants<'a>() -> &'a [Self] {
+        const VARIANTS: [Which; Experiment::ALL.len() + 1] = {
+            let mut all = [Which(None); Experiment::ALL.len() + 1];
+            let mut place = 0;
+            while place < Experiment::ALL.len() {
+                all[place] = Which(Some(Experiment::ALL[place]));
+                place += 1;
+            }
+            all
+        };
+        &VARIANTS
+    }
+
+    fn to_possible_value(&self) -> Option<clap::builder::PossibleValue> {
+        self.0.map_or_else(|| Some("all".into()), |experiment| experiment.to_possible_value())
+    }
 }
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    let Command::Demo { clients, duration, keep } = Cli::parse().command;
-    match demo::run(&DemoOptions { clients, duration, keep }).await {
+    let done = match Cli::parse().command {
+        Command::Demo { clients, duration, keep } => demo::run(&DemoOptions { clients, duration, keep }).await,
+        Command::Run { name, quick } => run(name, quick).await,
+    };
+    match done {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
@@ -41,4 +78,13 @@ async fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+async fn run(Which(name): Which, quick: bool) -> anyhow::Result<bool> {
+    let surroundings = Surroundings { programs: Programs::build()?, quick };
+    let mut all_hold = true;
+    for experiment in name.map_or(Experiment::ALL.to_vec(), |experiment| vec![experiment]) {
+        all_hold &= experiment.run(&surroundings).await?;
+    }
+    Ok(all_hold)
 }

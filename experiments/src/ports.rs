@@ -1,10 +1,11 @@
 //! Ports for a herd, below those that the system gives to outgoing connections.
 
-use std::fmt::Write;
 use std::net::{Ipv4Addr, TcpListener};
 
 use anyhow::Context;
-use herd::config::Herd;
+use herd::config::{Herd, ServerEntry};
+
+use crate::herd_text::herd_text;
 
 /// Where the search begins.
 const LOWEST: u16 = 20_000;
@@ -33,27 +34,30 @@ fn first_ephemeral() -> u16 {
     range.split_whitespace().next().and_then(|first| first.parse().ok()).unwrap_or(USUAL_EPHEMERAL)
 }
 
+/// The built-in herd's servers at free ports of loopback, and the first of so many more free
+/// ports behind theirs.
+///
+/// # Errors
+/// If there are not enough.
+pub fn built_in_servers(more: u16) -> anyhow::Result<(Vec<ServerEntry>, u16)> {
+    let mut servers = Herd::built_in().servers().to_vec();
+    let mut port = free(u16::try_from(3 * servers.len())? + more)?;
+    for server in &mut servers {
+        for address in [&mut server.clients, &mut server.peers, &mut server.metrics] {
+            *address = format!("127.0.0.1:{port}").parse()?;
+            port += 1;
+        }
+    }
+    Ok((servers, port))
+}
+
 /// The text of a herd file for the built-in herd, at free ports.
 ///
 /// # Errors
 /// If there are not enough.
 pub fn herd_file() -> anyhow::Result<String> {
-    let herd = Herd::built_in();
-    let servers = herd.servers();
-    let mut port = free(u16::try_from(3 * servers.len())?)?;
-    let mut text = String::from("links = [\n");
-    for &[a, b] in herd.links() {
-        writeln!(text, "    [\"{}\", \"{}\"],", servers[a].name, servers[b].name)?;
-    }
-    text.push_str("]\n");
-    for server in servers {
-        writeln!(text, "\n[servers.{}]", server.name)?;
-        for key in ["clients", "peers", "metrics"] {
-            writeln!(text, "{key} = \"127.0.0.1:{port}\"")?;
-            port += 1;
-        }
-    }
-    Ok(text)
+    let (servers, _) = built_in_servers(0)?;
+    Ok(herd_text(&servers, Herd::built_in().links()))
 }
 
 #[cfg(test)]

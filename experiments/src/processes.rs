@@ -1,23 +1,22 @@
 //! A herd of server processes.
 
-use std::fs::File;
+mod process;
+
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
 use herd::config::Herd;
-use rustix::process::{Pid, Signal, kill_process};
-use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::process::{Child, ChildStdin, Command};
-use tokio::time::{Instant, sleep, timeout};
+use rustix::process::Signal;
+use tokio::time::{Instant, sleep};
 
+use self::process::Process;
 use crate::scrape;
 
-/// How long a server may take until it says that it is ready.
-const START: Duration = Duration::from_secs(10);
-/// How long a server may take to stop, which it promises to do within 3 s.
-const STOP: Duration = Duration::from_secs(4);
+/// How long a server may take until it says that it is ready; it may wait 10 s for what its
+/// neighbours know.
+const START: Duration = Duration::from_secs(15);
 /// How often something is looked at that is waited for.
 const LOOK: Duration = Duration::from_millis(10);
 
@@ -32,6 +31,40 @@ pub struct HerdOptions<'a> {
     pub folder: &'a Path,
     /// Whether the servers are to live on when this program ends.
     pub outlive: bool,
+    /// Arguments of all servers.
+    pub arguments: Vec<String>,
+    /// Variables that all servers find in their environment.
+    pub environment: Vec<(String, String)>,
+    /// What is peculiar to some of them, by name.
+    pub peculiar: BTreeMap<String, Peculiar>,
+}
+
+/// What is peculiar to one server of a herd.
+#[derive(Debug, Clone, Default)]
+pub struct Peculiar {
+    /// A herd file for it alone, in which others may have other addresses.
+    pub herd_file: Option<PathBuf>,
+    /// A program that starts it, with its arguments. It must become the server, not its parent.
+    pub through: Vec<String>,
+    /// More arguments. They come last.
+    pub arguments: Vec<String>,
+}
+
+impl<'a> HerdOptions<'a> {
+    /// Servers with the built-in Places stub that end with this program.
+    #[must_use]
+    pub fn new(server: &'a Path, herd_file: &'a Path, folder: &'a Path) -> Self {
+        let arguments = ["--places-url", "mock"].map(String::from).to_vec();
+        let (environment, peculiar) = (Vec::new(), BTreeMap::new());
+        Self { server, herd_file, folder, outlive: false, arguments, environment, peculiar }
+    }
+
+    /// Bounds the log of each server, so that long runs do not fill the disk.
+    #[must_use]
+    pub fn with_small_logs(mut self) -> Self {
+        self.arguments.extend(["--log-rotate", "1MiB", "--log-keep", "8MiB"].map(String::from));
+        self
+    }
 }
 
 /// Server processes that are up.
@@ -42,12 +75,13 @@ pub struct Processes {
     servers: Vec<Process>,
 }
 
-#[derive(Debug)]
-struct Process {
-    name: String,
-    child: Child,
-    /// The server stops when this is closed, so it ends with this program however that ends.
-    _lifeline: Option<ChildStdin>,
+/// When a server came up.
+#[derive(Debug, Clone, Copy)]
+pub struct Started {
+    /// When its process was started.
+    pub spawned: Instant,
+    /// When it said that it was ready.
+    pub ready: Instant,
 }
 
 impl Processes {
@@ -59,7 +93,9 @@ impl Processes {
         let herd = Herd::read(options.herd_file)?;
         let mut servers = Vec::new();
         for server in herd.servers() {
-            servers.push(Process::start(server.name.as_str(), options).await?);
+            let mut process = Process::new(server.name.as_str(), options);
+            process.start().await?;
+            servers.push(process);
         }
         let processes = Self { herd, servers };
         processes.wait_until_ready().await?;
@@ -80,10 +116,57 @@ impl Processes {
         Ok(())
     }
 
-    /// The process numbers of the servers, by name.
+    /// The process numbers of the servers that run, by name.
     #[must_use]
     pub fn ids(&self) -> Vec<(String, u32)> {
-        self.servers.iter().filter_map(|server| Some((server.name.clone(), server.child.id()?))).collect()
+        self.servers.iter().filter_map(|server| Some((server.name().into(), server.id()?))).collect()
+    }
+
+    /// The process number of a server that runs.
+    ///
+    /// # Errors
+    /// If there is no such server, or it does not run.
+    pub fn id(&self, name: &str) -> anyhow::Result<u32> {
+        self.server(name)?.id().with_context(|| format!("{name} does not run"))
+    }
+
+    /// Addresses for HTTP of all servers, in the order of the herd.
+    #[must_use]
+    pub fn http(&self) -> Vec<String> {
+        self.herd.servers().iter().map(|server| server.metrics.to_string()).collect()
+    }
+
+    /// Sends a signal to a server.
+    ///
+    /// # Errors
+    /// If there is no such server, or it does not run.
+    pub fn signal(&self, name: &str, signal: Signal) -> anyhow::Result<()> {
+        self.server(name)?.signal(signal)
+    }
+
+    /// Kills a server, which has no chance to do anything, and waits until it is gone.
+    ///
+    /// # Errors
+    /// If there is no such server, or it does not run.
+    pub async fn kill(&mut self, name: &str) -> anyhow::Result<()> {
+        self.server_mut(name)?.kill().await
+    }
+
+    /// Starts a server again that has ended, and waits until it says that it is ready.
+    ///
+    /// # Errors
+    /// If it does not start; its own words are in the error.
+    pub async fn restart(&mut self, name: &str) -> anyhow::Result<Started> {
+        self.server_mut(name)?.start().await
+    }
+
+    fn server(&self, name: &str) -> anyhow::Result<&Process> {
+        self.servers.iter().find(|server| server.name() == name).with_context(|| format!("there is no server {name}"))
+    }
+
+    fn server_mut(&mut self, name: &str) -> anyhow::Result<&mut Process> {
+        let mut servers = self.servers.iter_mut();
+        servers.find(|server| server.name() == name).with_context(|| format!("there is no server {name}"))
     }
 
     /// Stops all servers in order.
@@ -92,70 +175,15 @@ impl Processes {
     /// If one did not end by itself, in time and with 0.
     pub async fn stop(mut self) -> anyhow::Result<()> {
         for server in &self.servers {
-            server.terminate();
+            // It may have ended by itself, which its status tells.
+            let _ = server.signal(Signal::TERM);
         }
         for server in &mut self.servers {
             let status = server.wait().await?;
             if !status.success() {
-                bail!("{} ended with {status}", server.name);
+                bail!("{} ended with {status}", server.name());
             }
         }
         Ok(())
-    }
-}
-
-impl Process {
-    async fn start(name: &str, options: &HerdOptions<'_>) -> anyhow::Result<Self> {
-        let words = options.folder.join(format!("{name}.stderr"));
-        let mut command = Command::new(options.server);
-        command
-            .arg(name)
-            .arg("--herd")
-            .arg(options.herd_file)
-            .args(["--places-url", "mock", "--log-dir"])
-            .arg(options.folder.join("logs"))
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(File::create(&words).with_context(|| format!("cannot write {}", words.display()))?);
-        if options.outlive {
-            command.process_group(0);
-        } else {
-            command.arg("--stop-at-end-of-input").stdin(Stdio::piped()).kill_on_drop(true);
-        }
-        let mut child = command.spawn().with_context(|| format!("cannot start {}", options.server.display()))?;
-        let lifeline = child.stdin.take();
-        let mut process = Self { name: name.into(), child, _lifeline: lifeline };
-        process.wait_for_ready_line(&words).await?;
-        Ok(process)
-    }
-
-    async fn wait_for_ready_line(&mut self, words: &PathBuf) -> anyhow::Result<()> {
-        let output = self.child.stdout.take().context("the server has no output")?;
-        let mut line = String::new();
-        let read = timeout(START, BufReader::new(output).read_line(&mut line)).await;
-        if !line.starts_with("ready ") {
-            let said = std::fs::read_to_string(words).unwrap_or_default();
-            let ended = if read.is_err() { "is not ready in time" } else { "did not start" };
-            bail!("{} {ended}: {}", self.name, said.trim());
-        }
-        Ok(())
-    }
-
-    fn terminate(&self) {
-        let pid = self.child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
-        if let Some(pid) = pid {
-            // It may have ended by itself, which its status tells.
-            let _ = kill_process(pid, Signal::TERM);
-        }
-    }
-
-    async fn wait(&mut self) -> anyhow::Result<ExitStatus> {
-        match timeout(STOP, self.child.wait()).await {
-            Ok(status) => Ok(status?),
-            Err(_) => {
-                self.child.kill().await?;
-                bail!("{} did not stop within {} s and was killed", self.name, STOP.as_secs());
-            }
-        }
     }
 }

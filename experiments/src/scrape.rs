@@ -20,6 +20,32 @@ pub struct Status {
     pub known_clients: usize,
     /// Equal digests, equal stores.
     pub digest: String,
+    /// When this incarnation began to listen, in seconds since the epoch.
+    pub started: f64,
+    /// Its links.
+    pub links: Vec<LinkStatus>,
+}
+
+impl Status {
+    /// From when the server began to listen until all its links were up, in seconds; `None` as
+    /// long as one is not.
+    #[must_use]
+    pub fn links_up_after(&self) -> Option<f64> {
+        let since = self.links.iter().map(|link| link.up_since.filter(|_| link.up));
+        let latest = since.collect::<Option<Vec<f64>>>()?.into_iter().reduce(f64::max);
+        Some(latest? - self.started)
+    }
+}
+
+/// The part of a link's status that is used here.
+#[derive(Debug, Clone, Deserialize)]
+pub struct LinkStatus {
+    /// The neighbour.
+    pub peer: String,
+    /// Whether it is up.
+    pub up: bool,
+    /// Since when, in seconds since the epoch; absent while it is down.
+    pub up_since: Option<f64>,
 }
 
 /// Gets a page of a server, which answers one request per connection.
@@ -67,9 +93,27 @@ pub fn sum(metrics: &str, name: &str, labels: &[&str]) -> f64 {
     series.filter_map(|value| value.parse::<f64>().ok()).sum()
 }
 
+/// How much a counter has grown, over the series with all of the given labels.
+#[must_use]
+pub fn grown(before: &str, after: &str, name: &str, labels: &[&str]) -> f64 {
+    sum(after, name, labels) - sum(before, name, labels)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn links_are_up_when_the_last_one_is() {
+        let status = |links: &str| -> Status {
+            let text = format!(r#"{{"name":"A","known_clients":1,"digest":"d","started":100.5,"links":[{links}]}}"#);
+            serde_json::from_str(&text).unwrap()
+        };
+        let (up, later) = (r#"{"peer":"B","up":true,"up_since":100.75}"#, r#"{"peer":"C","up":true,"up_since":101.5}"#);
+        assert_eq!(status(&format!("{up},{later}")).links_up_after(), Some(1.0));
+        assert_eq!(status(&format!(r#"{up},{{"peer":"C","up":false}}"#)).links_up_after(), None);
+        assert_eq!(status("").links_up_after(), None);
+    }
 
     #[test]
     fn sums_are_over_series_of_the_name_with_the_labels() {

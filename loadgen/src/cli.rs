@@ -10,6 +10,7 @@ use clap::Parser;
 use herd::config::{Address, Herd};
 use humantime::Duration;
 use loadgen::plan::{Pace, Plan, Target};
+use loadgen::series::Series;
 use loadgen::slo::Slo;
 
 /// Descriptors besides those of clients.
@@ -81,6 +82,10 @@ pub(crate) struct Cli {
     /// Where the result goes, as JSON.
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
+    /// Where the run goes second by second, as NDJSON: replies, failures and wrong answers since
+    /// the line before, and percentiles of response, send lag and propagation in microseconds.
+    #[arg(long, value_name = "FILE")]
+    ndjson: Option<PathBuf>,
     /// An objective, such as iamat.response.p99<5ms: OPERATION.response|service|lag.pN<TIME.
     /// Missing one makes the exit code 99. May be given more than once.
     #[arg(long, value_name = "EXPR")]
@@ -133,6 +138,13 @@ impl Cli {
             verify: !self.no_verify,
             run: run_name(),
         })
+    }
+
+    /// The series that is asked for.
+    pub(crate) fn series(&self) -> anyhow::Result<Option<Series>> {
+        let Some(path) = &self.ndjson else { return Ok(None) };
+        let series = Series::create(path);
+        series.map(Some).with_context(|| format!("cannot write the series to {}", path.display()))
     }
 
     fn pace(&self) -> anyhow::Result<Pace> {

@@ -1,15 +1,13 @@
-//! Simulated mobile clients of a herd. This is the library behind the `loadgen` program; from the
-//! server it takes `protocol` and `config` only, so that a mistake there does not find its twin
-//! here.
+//! Simulated mobile clients of a herd, and a judge of all that it answers. This is the library
+//! behind the `loadgen` program.
 //!
-//! - [`plan`]: what a run is to do
-//! - [`run`]: a run, from connecting to the last look; `worker`, `connection`, `timer` and `clock`
-//!   are a thread of it
-//! - [`movement`], [`wire`]: where clients are, and what they say as bytes
-//! - [`oracle`]: what was said to the herd, and whether what comes back is right
-//! - [`probe`]: how long an update takes to become visible
-//! - [`measure`], [`record`], [`live`]: histograms and counts, of a run and of its last second
-//! - [`slo`], [`report`]: objectives; what a run has shown, for programs and for people
+//! - [`plan`]: what a run is to do; [`run`]: from connecting to the last look
+//! - [`movement`], [`wire`]: where clients are, and how that is said
+//! - `worker`, `connection`, `timer`, `clock`: a thread of clients, one event loop
+//! - [`oracle`]: what servers must and may answer
+//! - [`probe`]: how long an update takes from server to server
+//! - [`measure`], [`record`], [`live`]: what was measured, in all and since the last look
+//! - [`report`], [`series`], [`slo`]: the result, the run second by second, and objectives
 
 mod clock;
 mod connection;
@@ -22,6 +20,7 @@ pub mod probe;
 pub mod record;
 pub mod report;
 pub mod run;
+pub mod series;
 pub mod slo;
 mod timer;
 pub mod wire;

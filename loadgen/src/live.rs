@@ -1,7 +1,7 @@
 //! What a run shows while it is under way.
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard};
 
 use hdrhistogram::Histogram;
 
@@ -13,10 +13,22 @@ pub struct Live {
     answered: AtomicU64,
     failed: AtomicU64,
     wrong: AtomicU64,
-    responses: Mutex<Histogram<u64>>,
+    lost: AtomicU64,
+    recent: Mutex<Recent>,
 }
 
-/// Figures since the last look.
+/// Times since the last look, in nanoseconds.
+#[derive(Debug, Clone)]
+pub struct Recent {
+    /// Response times.
+    pub responses: Histogram<u64>,
+    /// How late commands were written.
+    pub lags: Histogram<u64>,
+    /// From the probe's writes to where they were seen.
+    pub seen: Histogram<u64>,
+}
+
+/// Figures at one look.
 #[derive(Debug)]
 pub struct Glance {
     /// Replies since the last look.
@@ -25,8 +37,29 @@ pub struct Glance {
     pub failed: u64,
     /// Wrong replies so far.
     pub wrong: u64,
-    /// Response times since the last look, in nanoseconds.
-    pub responses: Histogram<u64>,
+    /// Replies among them that lacked an update for too long.
+    pub lost: u64,
+    /// Times since the last look.
+    pub recent: Recent,
+}
+
+/// What a thread has counted since it last said so.
+#[derive(Debug, Default)]
+pub struct Counted {
+    /// Replies.
+    pub answered: u64,
+    /// Commands without a reply.
+    pub failed: u64,
+    /// Wrong replies.
+    pub wrong: u64,
+    /// Replies among them that lacked an update for too long.
+    pub lost: u64,
+}
+
+impl Default for Recent {
+    fn default() -> Self {
+        Self { responses: histogram(), lags: histogram(), seen: histogram() }
+    }
 }
 
 impl Default for Live {
@@ -35,23 +68,37 @@ impl Default for Live {
             answered: AtomicU64::new(0),
             failed: AtomicU64::new(0),
             wrong: AtomicU64::new(0),
-            responses: Mutex::new(histogram()),
+            lost: AtomicU64::new(0),
+            recent: Mutex::default(),
         }
     }
 }
 
 impl Live {
-    /// Adds what a thread has seen since it last did so, and empties its histogram.
+    /// Adds what a thread has seen since it last did so, and empties its histograms.
     ///
     /// # Panics
     /// If another thread panicked here.
-    pub fn add(&self, answered: u64, failed: u64, wrong: u64, responses: &mut Histogram<u64>) {
-        self.answered.fetch_add(answered, Ordering::Relaxed);
-        self.failed.fetch_add(failed, Ordering::Relaxed);
-        self.wrong.fetch_add(wrong, Ordering::Relaxed);
-        let mut all = self.responses.lock().expect("nothing panics while it holds the histogram");
-        all.add(&*responses).expect("all histograms have the same bounds");
-        responses.reset();
+    pub fn add(&self, counted: &Counted, responses: &mut Histogram<u64>, lags: &mut Histogram<u64>) {
+        for (sum, part) in [
+            (&self.answered, counted.answered),
+            (&self.failed, counted.failed),
+            (&self.wrong, counted.wrong),
+            (&self.lost, counted.lost),
+        ] {
+            sum.fetch_add(part, Ordering::Relaxed);
+        }
+        let mut recent = self.recent();
+        move_into(&mut recent.responses, responses);
+        move_into(&mut recent.lags, lags);
+    }
+
+    /// Adds what the probe has seen since it last did so, and empties its histogram.
+    ///
+    /// # Panics
+    /// If another thread panicked here.
+    pub fn saw(&self, seen: &mut Histogram<u64>) {
+        move_into(&mut self.recent().seen, seen);
     }
 
     /// Takes the figures since the last look.
@@ -59,12 +106,21 @@ impl Live {
     /// # Panics
     /// If another thread panicked while it added.
     pub fn look(&self) -> Glance {
-        let mut responses = self.responses.lock().expect("nothing panics while it holds the histogram");
         Glance {
             answered: self.answered.swap(0, Ordering::Relaxed),
             failed: self.failed.load(Ordering::Relaxed),
             wrong: self.wrong.load(Ordering::Relaxed),
-            responses: std::mem::replace(&mut responses, histogram()),
+            lost: self.lost.load(Ordering::Relaxed),
+            recent: std::mem::take(&mut self.recent()),
         }
     }
+
+    fn recent(&self) -> MutexGuard<'_, Recent> {
+        self.recent.lock().expect("nothing panics while it holds the histograms")
+    }
+}
+
+fn move_into(sum: &mut Histogram<u64>, part: &mut Histogram<u64>) {
+    sum.add(&*part).expect("all histograms have the same bounds");
+    part.reset();
 }

@@ -10,6 +10,7 @@ use anyhow::Context;
 use clap::Parser;
 use loadgen::report::{Report, table};
 use loadgen::run;
+use loadgen::series::Phase;
 
 use self::cli::Cli;
 use self::progress::Progress;
@@ -37,9 +38,19 @@ fn main() -> ExitCode {
 fn load(cli: &Cli) -> anyhow::Result<Report> {
     let plan = cli.plan()?;
     cli::raise_descriptor_limit(plan.clients)?;
-    let mut progress = Progress::new(plan.warm_up, plan.duration);
-    let outcome = run::run(plan, |elapsed, glance| progress.show(elapsed, &glance))?;
+    let (warm_up, duration) = (plan.warm_up, plan.duration);
+    let mut progress = Progress::new(warm_up + duration);
+    let mut series = cli.series()?;
+    let mut written = Ok(());
+    let outcome = run::run(plan, |elapsed, glance| {
+        let phase = Phase::at(elapsed, warm_up, duration);
+        progress.show(elapsed, phase, &glance);
+        if let (Some(series), Ok(())) = (&mut series, &written) {
+            written = series.write(elapsed, phase, &glance);
+        }
+    })?;
     progress.finish();
+    written.context("cannot write the series")?;
     let report = Report::new(&outcome, &cli.slo);
     if let Some(path) = &cli.out {
         let json = serde_json::to_string_pretty(&report)? + "\n";

@@ -1,8 +1,12 @@
-//! How long an update takes to become visible, from outside: one client writes at one server
-//! and asks all others, without pause, until each shows it. One process, one monotonic clock.
+//! How long an update takes to become visible, from outside: for every server one client writes
+//! there, and all others are asked for it, without pause, until each shows it. One process, one
+//! monotonic clock.
 //!
 //! A latency counts from the write to the reply that shows the update, so it is an upper bound;
-//! the server had it at some moment since that question was sent. That span is the resolution.
+//! the server had it at some moment since it last did not show it. That span is the resolution.
+//! Writes are on a schedule: a server that does not show an update delays nothing but itself.
+
+mod waiting;
 
 use std::io;
 use std::sync::Arc;
@@ -11,8 +15,10 @@ use std::time::Duration;
 use hdrhistogram::Histogram;
 use mio::{Events, Poll, Token};
 
+use self::waiting::{Waiting, Write};
 use crate::clock::{RunClock, wall};
 use crate::connection::{Connection, ReadError};
+use crate::live::Live;
 use crate::measure::{histogram, nanos};
 use crate::movement::{Position, Walk};
 use crate::plan::Plan;
@@ -21,6 +27,12 @@ use crate::wire::{Shape, parse_at, write_iamat, write_whatsat};
 
 /// How long an update may take before it counts as lost, in nanoseconds.
 const LOST_AFTER: u64 = 5_000_000_000;
+/// A server that has not shown an update for so long is no longer asked without pause.
+const EAGER: u64 = 20_000_000;
+/// How often it then is asked.
+const PAUSE: u64 = 5_000_000;
+/// How often figures are shown, and connections that broke are opened again.
+const TICK: u64 = 100_000_000;
 const TIMER: Token = Token(usize::MAX);
 
 /// What the probe has seen between the warm-up and the end.
@@ -34,7 +46,7 @@ pub struct Propagation {
     pub resolution: Histogram<u64>,
     /// Updates that were written.
     pub writes: u64,
-    /// Updates whose write or whose watch was cut short by a broken connection.
+    /// Updates, by observer, whose write or whose watch was cut short by a broken connection.
     pub broken: u64,
     /// Replies that nobody had asked for.
     pub unexpected: u64,
@@ -57,9 +69,9 @@ impl Propagation {
 #[derive(Debug)]
 enum Command {
     Write,
-    /// Asks for the probe's client, at a moment of the run's clock.
+    /// Asks for the client of an origin.
     Look {
-        asked: u64,
+        origin: usize,
     },
 }
 
@@ -71,39 +83,35 @@ pub(crate) struct Probe {
     poll: Poll,
     timer: Timer,
     connections: Vec<Option<Connection<Command>>>,
-    id: Vec<u8>,
+    /// By server the client that writes there.
+    ids: Vec<Vec<u8>>,
     place: Position,
+    /// By origin and observer: what is still to be seen.
+    waiting: Vec<Vec<Waiting>>,
     seen: Propagation,
+    live: Arc<Live>,
+    recent: Histogram<u64>,
     buffer: Vec<u8>,
-}
-
-/// One update on its way.
-#[derive(Debug)]
-struct Round {
-    stamp: u64,
-    /// When it was written, by the run's clock.
-    written: u64,
-    origin: usize,
-    /// By server: whether the update is still to be seen there.
-    waiting: Vec<bool>,
-    /// Whether the run measures by now.
-    measured: bool,
 }
 
 impl Probe {
     /// Makes a probe that writes once in an interval, and connects it to all servers.
-    pub(crate) fn connect(plan: Arc<Plan>, interval: Duration) -> io::Result<Self> {
+    pub(crate) fn connect(plan: Arc<Plan>, interval: Duration, live: Arc<Live>) -> io::Result<Self> {
         let poll = Poll::new()?;
         let timer = Timer::new(poll.registry(), TIMER)?;
         let mut rng = fastrand::Rng::with_seed(plan.seed);
+        let servers = plan.servers.len();
         let mut probe = Self {
             interval: nanos(interval).max(1),
             poll,
             timer,
             connections: plan.servers.iter().map(|_| None).collect(),
-            id: format!("probe.{}.load", plan.run).into_bytes(),
+            ids: (0..servers).map(|server| format!("probe{server}.{}.load", plan.run).into_bytes()).collect(),
             place: Walk::new(&mut rng).advance(0.0, &mut rng),
-            seen: Propagation::new(plan.servers.len()),
+            waiting: (0..servers).map(|_| (0..servers).map(|_| Waiting::default()).collect()).collect(),
+            seen: Propagation::new(servers),
+            live,
+            recent: histogram(),
             buffer: vec![0; 16 << 10],
             plan,
         };
@@ -121,112 +129,146 @@ impl Probe {
         Ok(())
     }
 
-    /// Writes and watches until the run's end. A write that would be late because the one
-    /// before is still on its way is left out.
+    /// Writes until the run's end, and watches until all is seen or lost.
     pub(crate) fn run(mut self, clock: RunClock) -> io::Result<Propagation> {
         let measured = nanos(self.plan.warm_up)..nanos(self.plan.warm_up + self.plan.duration);
-        let mut last_stamp = 0;
-        let mut due = 0;
-        for origin in (0..self.connections.len()).cycle() {
-            due = (due + self.interval).max(clock.now());
-            if due >= measured.end {
+        let mut events = Events::with_capacity(64);
+        let (mut due, mut next_tick, mut last_stamp) = (self.interval, 0, 0);
+        let mut origins = (0..self.connections.len()).cycle();
+        loop {
+            let now = clock.now();
+            if due <= now && due < measured.end {
+                last_stamp = wall().max(last_stamp + 1);
+                self.write(origins.next().unwrap_or_default(), last_stamp, measured.contains(&due), clock);
+                // What this program is late with is left out.
+                due = (due + self.interval).max(now);
+            }
+            if now >= next_tick {
+                next_tick = now + TICK;
+                self.live.saw(&mut self.recent);
+                self.open_missing()?;
+            }
+            self.look_after(now, clock);
+            let waits = self.waiting.iter().flatten().any(Waiting::is_for_something);
+            if due >= measured.end && !waits {
                 break;
             }
-            #[allow(clippy::disallowed_methods)] // this thread has nothing else to do
-            std::thread::sleep(clock.until(due));
-            last_stamp = wall().max(last_stamp + 1);
-            self.open_missing()?;
-            let round = self.write(origin, last_stamp, measured.contains(&due), clock);
-            self.watch(round, clock)?;
+            let next = if waits { next_tick.min(now + PAUSE) } else { next_tick };
+            self.timer.set(clock.until(if due < measured.end { next.min(due) } else { next }))?;
+            wait(&mut self.poll, &mut events, None)?;
+            for event in events.iter().filter(|event| event.token() != TIMER) {
+                let server = event.token().0;
+                self.flush(server, clock);
+                while self.read(server, clock) {}
+            }
         }
+        self.live.saw(&mut self.recent);
         Ok(self.seen)
     }
 
     /// Writes an update at its origin and asks the others for it.
-    fn write(&mut self, origin: usize, stamp: u64, measured: bool, clock: RunClock) -> Round {
-        let mut written = clock.now();
-        if let Some(connection) = &mut self.connections[origin] {
-            connection.send(written, Shape::Line, Command::Write, |out| {
-                write_iamat(out, &self.id, self.place, stamp);
-            });
-            written = clock.now();
+    fn write(&mut self, origin: usize, stamp: u64, measured: bool, clock: RunClock) {
+        self.seen.writes += u64::from(measured);
+        let others = (0..self.connections.len()).filter(|&server| server != origin);
+        let Some(connection) = &mut self.connections[origin] else {
+            self.seen.broken += u64::from(measured) * others.count() as u64;
+            return;
+        };
+        let id = &self.ids[origin];
+        connection.send(clock.now(), Shape::Line, Command::Write, |out| write_iamat(out, id, self.place, stamp));
+        let written = clock.now();
+        for observer in others {
+            self.waiting[origin][observer].push(Write { stamp, written, measured });
         }
         self.flush(origin, clock);
-        let waiting = (0..self.connections.len()).map(|server| server != origin).collect();
         for observer in (0..self.connections.len()).filter(|&server| server != origin) {
-            self.look(observer, clock);
+            self.look(origin, observer, clock);
         }
-        self.seen.writes += u64::from(measured);
-        Round { stamp, written, origin, waiting, measured }
     }
 
-    fn look(&mut self, observer: usize, clock: RunClock) {
-        if let Some(connection) = &mut self.connections[observer] {
-            let asked = clock.now();
-            let command = Command::Look { asked };
-            connection.send(asked, Shape::LineAndBody, command, |out| write_whatsat(out, &self.id, 1, 0));
+    /// Asks an observer for an origin's update, unless a question is under way.
+    fn look(&mut self, origin: usize, observer: usize, clock: RunClock) {
+        let waiting = &mut self.waiting[origin][observer];
+        let Some(connection) = &mut self.connections[observer] else {
+            self.seen.broken += waiting.give_up();
+            return;
+        };
+        if waiting.is_for_something() && waiting.asked.is_none() {
+            let now = clock.now();
+            waiting.asked = Some(now);
+            let id = &self.ids[origin];
+            connection.send(now, Shape::LineAndBody, Command::Look { origin }, |out| write_whatsat(out, id, 1, 0));
+            self.flush(observer, clock);
         }
-        self.flush(observer, clock);
     }
 
     fn flush(&mut self, server: usize, clock: RunClock) {
         let connection = &mut self.connections[server];
         if connection.as_mut().is_some_and(|connection| connection.flush(|| clock.now()).is_err()) {
-            *connection = None;
+            self.broke(server);
         }
     }
 
-    /// Asks on until every server shows the update, or it counts as lost.
-    fn watch(&mut self, mut round: Round, clock: RunClock) -> io::Result<()> {
-        let give_up = round.written + LOST_AFTER;
-        let mut events = Events::with_capacity(64);
-        while round.waiting.contains(&true) && clock.now() < give_up {
-            self.timer.set(clock.until(give_up))?;
-            wait(&mut self.poll, &mut events, None)?;
-            for event in events.iter().filter(|event| event.token() != TIMER) {
-                let server = event.token().0;
-                self.flush(server, clock);
-                while self.read(server, &mut round, clock) {}
+    /// A connection is gone: what was to be seen over it, and what was written over it and is
+    /// not seen everywhere yet, may have gone with its server.
+    fn broke(&mut self, server: usize) {
+        self.connections[server] = None;
+        for other in 0..self.connections.len() {
+            for (origin, observer) in [(server, other), (other, server)] {
+                self.seen.broken += self.waiting[origin][observer].give_up();
             }
-            for server in 0..round.waiting.len() {
-                if self.connections[server].is_none() && std::mem::take(&mut round.waiting[server]) {
-                    self.seen.broken += 1;
+            self.waiting[other][server].asked = None;
+        }
+    }
+
+    /// Counts what is lost, and asks again those that were left alone for a while.
+    fn look_after(&mut self, now: u64, clock: RunClock) {
+        for origin in 0..self.connections.len() {
+            for observer in 0..self.connections.len() {
+                let waiting = &mut self.waiting[origin][observer];
+                self.seen.lost[origin][observer] += waiting.take_lost(now);
+                if waiting.asked.is_some_and(|asked| asked + LOST_AFTER < now) {
+                    self.broke(observer);
+                } else if waiting.is_due(now) {
+                    self.look(origin, observer, clock);
                 }
             }
         }
-        for server in (0..round.waiting.len()).filter(|&server| round.waiting[server]) {
-            self.seen.lost[round.origin][server] += u64::from(round.measured);
-            // Its reply to the last question must not meet the next round.
-            self.connections[server] = None;
-        }
-        Ok(())
     }
 
-    /// Reads replies of a server, and asks again if they do not show the update. Returns
+    /// Reads replies of a server, and asks again where they do not show an update. Returns
     /// whether there may be more to read.
-    fn read(&mut self, server: usize, round: &mut Round, clock: RunClock) -> bool {
+    fn read(&mut self, server: usize, clock: RunClock) -> bool {
         let Some(connection) = &mut self.connections[server] else { return false };
-        let mut ask_again = false;
-        let seen = &mut self.seen;
+        let (waiting, seen, recent) = (&mut self.waiting, &mut self.seen, &mut self.recent);
+        let mut ask_again = Vec::new();
         let read = connection.read(&mut self.buffer, |expected, reply| {
             let now = clock.now();
-            let Command::Look { asked } = expected.command else { return };
+            let Command::Look { origin } = expected.command else { return };
             let line = reply.split(|&byte| byte == b'\n').next().unwrap_or_default();
             let shown = parse_at(line).map_or(0, |at| at.stamp);
-            ask_again = shown < round.stamp;
-            if !ask_again && std::mem::take(&mut round.waiting[server]) && round.measured {
-                seen.latency[round.origin][server].saturating_record(now.saturating_sub(round.written));
-                seen.resolution.saturating_record(now.saturating_sub(asked));
+            let pair = &mut waiting[origin][server];
+            let since = pair.unseen_at.max(pair.asked.unwrap_or(now));
+            for write in pair.take_shown(shown) {
+                recent.saturating_record(now.saturating_sub(write.written));
+                if write.measured {
+                    seen.latency[origin][server].saturating_record(now.saturating_sub(write.written));
+                    seen.resolution.saturating_record(now.saturating_sub(since.max(write.written)));
+                }
+            }
+            pair.answered(now);
+            if pair.is_due(now) {
+                ask_again.push(origin);
             }
         });
-        if ask_again {
-            self.look(server, clock);
+        for origin in ask_again {
+            self.look(origin, server, clock);
         }
         read.unwrap_or_else(|error| {
             if let ReadError::Unexpected(_) = error {
                 self.seen.unexpected += 1;
             }
-            self.connections[server] = None;
+            self.broke(server);
             false
         })
     }

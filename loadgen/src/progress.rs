@@ -5,28 +5,29 @@ use std::io::{IsTerminal, Write, stderr};
 use std::time::Duration;
 
 use loadgen::live::Glance;
+use loadgen::series::Phase;
 
 /// Shows progress on standard error.
 pub(crate) struct Progress {
-    warm_up: Duration,
     end: Duration,
     in_place: bool,
     shown: bool,
 }
 
 impl Progress {
-    pub(crate) fn new(warm_up: Duration, duration: Duration) -> Self {
-        Self { warm_up, end: warm_up + duration, in_place: stderr().is_terminal(), shown: false }
+    pub(crate) fn new(end: Duration) -> Self {
+        Self { end, in_place: stderr().is_terminal(), shown: false }
     }
 
-    pub(crate) fn show(&mut self, elapsed: Duration, glance: &Glance) {
-        let phase = match elapsed {
-            _ if elapsed <= self.warm_up => "warm-up",
-            _ if elapsed <= self.end => "measure",
-            _ => "verify",
+    pub(crate) fn show(&mut self, elapsed: Duration, phase: Phase, glance: &Glance) {
+        let phase = match phase {
+            Phase::WarmUp => "warm-up",
+            Phase::Measure => "measure",
+            Phase::Verify => "verify",
         };
-        let at =
-            |percentile| Duration::from_nanos(glance.responses.value_at_percentile(percentile)).as_secs_f64() * 1e3;
+        let at = |percentile| {
+            Duration::from_nanos(glance.recent.responses.value_at_percentile(percentile)).as_secs_f64() * 1e3
+        };
         let line = format!(
             "{:>4} of {} s  {phase:<7}  {:>7} replies/s  p50 {:>7.2} ms  p99 {:>7.2} ms  failed {}  wrong {}",
             elapsed.as_secs(),

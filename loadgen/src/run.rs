@@ -57,7 +57,7 @@ pub enum RunError {
     Panic,
 }
 
-/// Runs a plan. `show` gets a look at it every second.
+/// Runs a plan. `show` gets a look at it every second, and once more when all is done.
 ///
 /// # Errors
 /// [`RunError`], if the run did not come about or not to its end.
@@ -75,7 +75,8 @@ pub fn run(plan: Plan, mut show: impl FnMut(Duration, Glance)) -> Result<Outcome
     let mut probe = None;
     if let Some(interval) = plan.probe {
         let for_probe = Arc::clone(&plan);
-        let connect = move || Probe::connect(for_probe, interval);
+        let for_display = Arc::clone(&live);
+        let connect = move || Probe::connect(for_probe, interval, for_display);
         probe = Some(Running::spawn(connect, Probe::run, progress.clone()));
     }
     let threads = workers.len() + usize::from(probe.is_some());
@@ -95,6 +96,7 @@ pub fn run(plan: Plan, mut show: impl FnMut(Duration, Glance)) -> Result<Outcome
         record.add(&worker.join()?);
     }
     let propagation = probe.map(Running::join).transpose()?;
+    show(start.elapsed(), live.look());
     let plan = Arc::try_unwrap(plan).unwrap_or_else(|plan| (*plan).clone());
     Ok(Outcome { plan, started, record, propagation, cpu: cpu_after.saturating_sub(cpu_before) })
 }

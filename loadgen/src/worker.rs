@@ -118,6 +118,7 @@ impl Worker {
         self.judge.show();
         if self.plan.verify {
             verify::run(&self.plan, &mut self.judge, clock);
+            self.judge.show();
         }
         Ok(self.judge.record)
     }

@@ -8,7 +8,7 @@ use hdrhistogram::Histogram;
 
 use crate::clock::wall;
 use crate::connection::Expected;
-use crate::live::Live;
+use crate::live::{Counted, Live};
 use crate::measure::{histogram, nanos};
 use crate::oracle::{Answer, ClientId, Oracle, Question, ServerId, Span, Wrong};
 use crate::plan::{Operation, Plan};
@@ -47,24 +47,19 @@ pub(super) struct Judge {
     /// Commands that are due within this time are measured.
     measured: Range<u64>,
     live: Arc<Live>,
-    shown: Shown,
+    /// What was shown already.
+    shown: Counted,
     /// Response times since they were last shown.
-    recent: Histogram<u64>,
-}
-
-/// What was shown already.
-#[derive(Debug, Default)]
-struct Shown {
-    answered: u64,
-    failed: u64,
-    wrong: u64,
+    responses: Histogram<u64>,
+    /// How late commands were written, likewise.
+    lags: Histogram<u64>,
 }
 
 impl Judge {
     pub(super) fn new(plan: &Plan, oracle: Oracle, live: Arc<Live>) -> Self {
         let measured = nanos(plan.warm_up)..nanos(plan.warm_up + plan.duration);
-        let (record, recent) = (Record::default(), histogram());
-        Self { oracle, record, measured, live, shown: Shown::default(), recent }
+        let (responses, lags) = (histogram(), histogram());
+        Self { oracle, record: Record::default(), measured, live, shown: Counted::default(), responses, lags }
     }
 
     /// Judges and measures a reply that was read at `now`.
@@ -80,9 +75,10 @@ impl Judge {
             Command::Unknown(command) => Oracle::judge_invalid(command, reply).map(|()| Answer::Current),
         };
         self.record.judged(judgement);
-        self.recent.saturating_record(now.saturating_sub(expected.due));
+        let written = expected.written.unwrap_or(now);
+        self.responses.saturating_record(now.saturating_sub(expected.due));
+        self.lags.saturating_record(written.saturating_sub(expected.due));
         if self.measured.contains(&expected.due) {
-            let written = expected.written.unwrap_or(now);
             self.record.latencies(expected.command.operation()).record(expected.due, written, now);
         }
     }
@@ -118,14 +114,15 @@ impl Judge {
     /// Shows what has come since the last time.
     pub(super) fn show(&mut self) {
         let counts = &self.record.counts;
-        let now = Shown { answered: counts.answered, failed: counts.failed, wrong: counts.wrong };
         let before = &self.shown;
-        self.live.add(
-            now.answered - before.answered,
-            now.failed - before.failed,
-            now.wrong - before.wrong,
-            &mut self.recent,
-        );
-        self.shown = now;
+        let new = Counted {
+            answered: counts.answered - before.answered,
+            failed: counts.failed - before.failed,
+            wrong: counts.wrong - before.wrong,
+            lost: counts.lost - before.lost,
+        };
+        self.live.add(&new, &mut self.responses, &mut self.lags);
+        self.shown =
+            Counted { answered: counts.answered, failed: counts.failed, wrong: counts.wrong, lost: counts.lost };
     }
 }

@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use loadgen::report::Report;
+use loadgen::series::{Phase, Second};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
@@ -76,6 +77,25 @@ fn a_right_server_is_found_right() {
     assert_eq!(measured, report.counts.sent);
     assert!(report.whatsat.response.count > 50);
     assert!(run.table.contains("wrong 0   lost updates 0"), "{}", run.table);
+}
+
+#[test]
+fn the_series_adds_up_to_the_result() {
+    let folder = TempDir::new().unwrap();
+    let server = Fake::start(Fault::AnswersStale);
+    let file = folder.path().join("series.ndjson");
+    let options = ["--whatsat", "50%", "--duration", "2s", "--ndjson", file.to_str().unwrap()];
+    let run = finished(&folder, loadgen(&folder, server.port, &options).output().unwrap());
+    let counts = run.report.unwrap().counts;
+    let series = std::fs::read_to_string(file).unwrap();
+    let seconds: Vec<Second> = series.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let sum = |value: fn(&Second) -> u64| seconds.iter().map(value).sum::<u64>();
+    assert!(seconds.len() >= 3, "{series}");
+    assert_eq!(sum(|second| second.replies), counts.answered);
+    assert_eq!(sum(|second| second.wrong) + sum(|second| second.lost), counts.wrong);
+    assert!(counts.wrong > 0);
+    assert!(seconds[0].response_p50 <= seconds[0].response_p99 && seconds[0].lag_p99.is_some());
+    assert_eq!((seconds[0].phase, seconds[seconds.len() - 1].phase), (Phase::Measure, Phase::Verify));
 }
 
 #[test]

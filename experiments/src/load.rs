@@ -1,0 +1,104 @@
+//! The load generator as a process, and what it has found.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+
+use anyhow::{Context, ensure};
+use loadgen::report::Report;
+use loadgen::series::Second;
+use tokio::process::{Child, Command};
+
+/// What the load generator is to do.
+#[derive(Debug)]
+pub struct Load<'a> {
+    /// The `loadgen` program.
+    pub program: &'a Path,
+    /// The herd that it loads.
+    pub herd_file: &'a Path,
+    /// Where its files go.
+    pub folder: &'a Path,
+    /// The name of its files, without their ends.
+    pub name: &'a str,
+    /// A program that starts it, with its arguments.
+    pub through: &'a [String],
+    /// More arguments.
+    pub arguments: Vec<String>,
+    /// Whether its progress is shown; else it goes to a file.
+    pub shown: bool,
+}
+
+/// A load generator that runs.
+#[derive(Debug)]
+pub struct Loading {
+    child: Child,
+    files: Files,
+}
+
+#[derive(Debug)]
+struct Files {
+    result: PathBuf,
+    series: PathBuf,
+    progress: PathBuf,
+}
+
+/// What a load generator has found.
+#[derive(Debug)]
+pub struct Loaded {
+    /// Its result.
+    pub report: Report,
+    /// Its run second by second.
+    pub series: Vec<Second>,
+}
+
+impl Load<'_> {
+    /// Starts it. It ends with what is returned.
+    ///
+    /// # Errors
+    /// If it cannot be started.
+    pub fn start(&self) -> anyhow::Result<Loading> {
+        let file = |end: &str| self.folder.join(format!("{}.{end}", self.name));
+        let files = Files { result: file("json"), series: file("ndjson"), progress: file("stderr") };
+        let mut words = self.through.iter().cloned().chain([self.program.display().to_string()]);
+        let first = words.next().unwrap_or_default();
+        let progress = if self.shown { Stdio::inherit() } else { File::create(&files.progress)?.into() };
+        let child = Command::new(&first)
+            .args(words)
+            .arg("--herd")
+            .arg(self.herd_file)
+            .arg("--out")
+            .arg(&files.result)
+            .arg("--ndjson")
+            .arg(&files.series)
+            .args(&self.arguments)
+            .stdin(Stdio::null())
+            .stdout(File::create(file("txt"))?)
+            .stderr(progress)
+            .kill_on_drop(true)
+            .spawn();
+        Ok(Loading { child: child.with_context(|| format!("cannot run {first}"))?, files })
+    }
+}
+
+impl Loading {
+    /// Waits until it has ended.
+    ///
+    /// # Errors
+    /// If it has no result, or one that cannot be read.
+    pub async fn finish(mut self) -> anyhow::Result<Loaded> {
+        let status = self.child.wait().await?;
+        let Files { result, series, .. } = &self.files;
+        ensure!(result.exists(), "the load generator has no result ({status}){}", self.words(status));
+        let report = serde_json::from_slice(&fs::read(result)?)?;
+        let lines = fs::read_to_string(series)?;
+        let series = lines.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
+        Ok(Loaded { report, series })
+    }
+
+    /// What it said last, if it failed and that was not shown.
+    fn words(&self, status: ExitStatus) -> String {
+        let said = fs::read_to_string(&self.files.progress).unwrap_or_default();
+        let last = said.trim_end().lines().last().filter(|_| !status.success());
+        last.map_or(String::new(), |last| format!(": {last}"))
+    }
+}
