@@ -15,7 +15,7 @@ use self::hello::Greeting;
 use self::traffic::Traffic;
 use crate::config::Address;
 use crate::flood::NeighbourId;
-use crate::net::{self, TcpStream};
+use crate::net::Network;
 use crate::node::{Neighbour, Node, Role};
 use crate::protocol::peer::HelloError;
 use crate::protocol::text::Name;
@@ -85,12 +85,12 @@ impl LinkError {
 }
 
 /// Keeps a link to a neighbour that we dial, until the server stops.
-pub async fn keep_dialling(node: Arc<Node>, id: NeighbourId, address: Address, stop: CancellationToken) {
+pub async fn keep_dialling<N: Network>(node: Arc<Node>, id: NeighbourId, address: Address, stop: CancellationToken) {
     let neighbour = &node.neighbours[id];
     let mut refusals = 0;
     let mut said = String::new();
     while !stop.is_cancelled() {
-        let greeting = or_stop(dial(&node, neighbour, &address), &stop).await;
+        let greeting = or_stop(dial::<N>(&node, neighbour, &address), &stop).await;
         match greeting {
             Ok(greeting) => {
                 (refusals, said) = (0, String::new());
@@ -107,6 +107,7 @@ pub async fn keep_dialling(node: Arc<Node>, id: NeighbourId, address: Address, s
             }
         }
         tokio::select! {
+            biased;
             () = stop.cancelled() => {}
             () = sleep(pause(refusals)) => {}
         }
@@ -119,8 +120,12 @@ fn pause(refusals: u32) -> Duration {
     longest.mul_f64(0.75 + fastrand::f64() / 4.0)
 }
 
-async fn dial(node: &Node, neighbour: &Neighbour, address: &Address) -> Result<Greeting<TcpStream>, LinkError> {
-    let stream = timeout(HANDSHAKE, net::dial(address)).await.map_err(|_| LinkError::NoHello)??;
+async fn dial<N: Network>(
+    node: &Node,
+    neighbour: &Neighbour,
+    address: &Address,
+) -> Result<Greeting<N::Stream>, LinkError> {
+    let stream = timeout(HANDSHAKE, N::dial(address)).await.map_err(|_| LinkError::NoHello)??;
     hello::dial(stream, node, &neighbour.name).await
 }
 
@@ -130,8 +135,9 @@ async fn or_stop<T>(
     stop: &CancellationToken,
 ) -> Result<T, LinkError> {
     tokio::select! {
-        done = handshake => done,
+        biased;
         () = stop.cancelled() => Err(LinkError::Stopping),
+        done = handshake => done,
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use metrics_exporter_prometheus::PrometheusRecorder;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::{JoinError, JoinHandle, JoinSet};
 use tokio::time::{sleep, timeout};
@@ -16,7 +17,7 @@ use crate::config::{Address, ServerEntry};
 use crate::io_log::Batch;
 use crate::link;
 use crate::metrics::{Closed, Label, Rejected};
-use crate::net::{self, TcpListener, TcpStream};
+use crate::net::{self, Network, System, TcpListener};
 use crate::node::{Node, Role};
 use crate::session::{self, Service};
 
@@ -108,11 +109,11 @@ impl Listeners {
 
 /// A server that is up: it has links, serves HTTP, and knows what its neighbours know.
 #[derive(Debug)]
-pub struct Server {
+pub struct Server<N: Network = System> {
     service: Arc<Service>,
-    clients: TcpListener,
-    admin: Arc<Admin>,
-    http: JoinHandle<()>,
+    clients: N::Listener,
+    /// What HTTP shows, and the task that serves it; absent in simulations.
+    http: Option<(Arc<Admin>, JoinHandle<()>)>,
     links: JoinHandle<()>,
     stop_links: CancellationToken,
 }
@@ -125,26 +126,37 @@ impl Server {
         let Listeners { clients, peers, metrics } = listeners;
         let admin = Arc::new(Admin::new(Arc::clone(&service), recorder));
         let http = tokio::spawn(Arc::clone(&admin).serve(metrics));
+        Self { http: Some((admin, http)), ..Self::start_without_http(clients, peers, service).await }
+    }
+}
+
+impl<N: Network> Server<N> {
+    /// Like [`Server::start`], over any network, and with nothing for people and Prometheus:
+    /// HTTP needs the system's sockets, and threads.
+    pub async fn start_without_http(clients: N::Listener, peers: N::Listener, service: Arc<Service>) -> Self {
         let stop_links = CancellationToken::new();
-        let links = tokio::spawn(keep_links(peers, Arc::clone(&service.node), stop_links.clone()));
+        let links = tokio::spawn(keep_links::<N>(peers, Arc::clone(&service.node), stop_links.clone()));
         catch_up(&service.node).await;
-        Self { service, clients, admin, http, links, stop_links }
+        Self { service, clients, http: None, links, stop_links }
     }
 
     /// Serves clients until `stop` is cancelled, and then stops in order: no new connections,
     /// what was read is answered, what waits for neighbours is sent.
     pub async fn run(self, stop: CancellationToken) {
-        self.admin.enter(Phase::Serving);
+        let enter = |phase| self.http.iter().for_each(|(admin, _)| admin.enter(phase));
+        enter(Phase::Serving);
         let mut sessions = Sessions { service: self.service, tasks: JoinSet::new(), accepted: 0 };
-        sessions.accept_until(self.clients, &stop).await;
+        sessions.accept_until::<N>(self.clients, &stop).await;
         tracing::info!(server = %sessions.service.node.name, "stopping");
-        self.admin.enter(Phase::Stopping);
+        enter(Phase::Stopping);
         sessions.end().await;
         self.stop_links.cancel();
         if timeout(LINKS_END, self.links).await.is_err() {
             tracing::warn!("links did not end in time; what waited for the neighbours is theirs to ask for");
         }
-        self.http.abort();
+        if let Some((_, http)) = self.http {
+            http.abort();
+        }
     }
 }
 
@@ -176,14 +188,14 @@ struct Sessions {
 }
 
 impl Sessions {
-    async fn accept_until(&mut self, listener: TcpListener, stop: &CancellationToken) {
+    async fn accept_until<N: Network>(&mut self, listener: N::Listener, stop: &CancellationToken) {
         loop {
             tokio::select! {
                 biased;
                 () = stop.cancelled() => return,
                 Some(ended) = self.tasks.join_next() => self.note_end(ended),
-                accepted = listener.accept() => match accepted {
-                    Ok((stream, address)) => self.start(stream, address, stop),
+                accepted = N::accept(&listener) => match accepted {
+                    Ok((stream, address)) => self.start::<N>(stream, address, stop),
                     Err(error) => {
                         tracing::warn!(%error, "cannot accept a client; trying again");
                         sleep(ACCEPT_PAUSE).await;
@@ -194,13 +206,13 @@ impl Sessions {
     }
 
     /// Gives a connection a task, or closes it at once if as many as may be are open.
-    fn start(&mut self, stream: TcpStream, address: SocketAddr, stop: &CancellationToken) {
+    fn start<N: Network>(&mut self, stream: N::Stream, address: SocketAddr, stop: &CancellationToken) {
         let metrics = &self.service.node.metrics.clients;
         let Some(permit) = self.service.admit() else {
             metrics.rejected.of(Rejected::Limit).increment(1);
             return;
         };
-        if net::prepare_client(&stream).is_err() {
+        if N::prepare_client(&stream).is_err() {
             return;
         }
         self.accepted += 1;
@@ -237,7 +249,7 @@ impl Sessions {
 
 /// One session, with its notices in the log.
 async fn serve(
-    stream: TcpStream,
+    stream: impl AsyncRead + AsyncWrite + Unpin,
     address: SocketAddr,
     service: Arc<Service>,
     number: u64,
@@ -260,11 +272,11 @@ fn note(node: &Node, connection: u64, what: std::fmt::Arguments<'_>) {
 
 /// Dials the neighbours that are ours to dial and lets in the others, until told to stop;
 /// then waits until every link has ended.
-async fn keep_links(listener: TcpListener, node: Arc<Node>, stop: CancellationToken) {
+async fn keep_links<N: Network>(listener: N::Listener, node: Arc<Node>, stop: CancellationToken) {
     let mut links = JoinSet::new();
     for (id, neighbour) in node.neighbours.iter().enumerate() {
         if let Role::WeDial(address) = &neighbour.role {
-            links.spawn(link::keep_dialling(Arc::clone(&node), id, address.clone(), stop.clone()));
+            links.spawn(link::keep_dialling::<N>(Arc::clone(&node), id, address.clone(), stop.clone()));
         }
     }
     let connections = Arc::new(Semaphore::new(STRANGERS + 2 * node.neighbours.len()));
@@ -273,10 +285,10 @@ async fn keep_links(listener: TcpListener, node: Arc<Node>, stop: CancellationTo
             biased;
             () = stop.cancelled() => break,
             Some(ended) = links.join_next() => report(ended),
-            accepted = listener.accept() => match accepted {
+            accepted = N::accept(&listener) => match accepted {
                 Ok((stream, address)) => {
                     if let Ok(permit) = Arc::clone(&connections).try_acquire_owned() {
-                        links.spawn(let_in(Arc::clone(&node), stream, address, stop.clone(), permit));
+                        links.spawn(let_in::<N>(Arc::clone(&node), stream, address, stop.clone(), permit));
                     }
                 }
                 Err(error) => {
@@ -291,14 +303,14 @@ async fn keep_links(listener: TcpListener, node: Arc<Node>, stop: CancellationTo
     }
 }
 
-async fn let_in(
+async fn let_in<N: Network>(
     node: Arc<Node>,
-    stream: TcpStream,
+    stream: N::Stream,
     address: SocketAddr,
     stop: CancellationToken,
     _permit: OwnedSemaphorePermit,
 ) {
-    if stream.set_nodelay(true).is_err() {
+    if N::prepare_neighbour(&stream).is_err() {
         return;
     }
     if let Err(reason) = link::accept(&node, stream, &address.to_string(), &stop).await {
