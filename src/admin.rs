@@ -21,7 +21,7 @@ use tokio::time::{Instant, interval, timeout};
 
 use self::status::Status;
 use crate::metrics::count;
-use crate::net::{Acceptor, TcpListener, TcpStream};
+use crate::net::{Acceptor, System, TcpListener, TcpStream};
 use crate::session::Service;
 
 /// How long a whole exchange may take.
@@ -80,7 +80,7 @@ impl Admin {
     /// Serves HTTP, and keeps the histograms small, for as long as it is polled.
     pub async fn serve(self: Arc<Self>, listener: TcpListener) {
         let connections = Arc::new(Semaphore::new(self.service.limits.http_connections));
-        let mut acceptor = Acceptor::new(listener, "an HTTP connection");
+        let mut acceptor = Acceptor::<System>::new(listener, "an HTTP connection");
         let mut upkeep = interval(UPKEEP);
         loop {
             tokio::select! {

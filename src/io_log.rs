@@ -7,6 +7,7 @@
 mod batch;
 mod files;
 
+use std::fmt;
 use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
@@ -41,8 +42,14 @@ pub struct LogOptions {
 /// A handle to the log. Clones share it.
 #[derive(Debug, Clone)]
 pub struct IoLog {
-    shared: Option<Arc<Shared>>,
+    sink: Option<Arc<dyn Sink>>,
     bodies: bool,
+}
+
+/// Where lines go. That is a file, unless a simulation wants to see them.
+pub trait Sink: fmt::Debug + Send + Sync {
+    /// Takes `count` lines, each with its LF.
+    fn append(&self, lines: &[u8], count: u64);
 }
 
 #[derive(Debug)]
@@ -71,7 +78,13 @@ impl IoLog {
     /// A log that keeps nothing.
     #[must_use]
     pub const fn disabled() -> Self {
-        Self { shared: None, bodies: false }
+        Self { sink: None, bodies: false }
+    }
+
+    /// A log that goes to `sink`, without bodies from Places.
+    #[must_use]
+    pub fn to(sink: Arc<dyn Sink>) -> Self {
+        Self { sink: Some(sink), bodies: false }
     }
 
     /// Opens `NAME.log` in the folder, at its end if it exists, and starts to write.
@@ -84,21 +97,21 @@ impl IoLog {
         let shared = Arc::new(Shared { waiting: Mutex::default(), wake: Condvar::new(), dropped });
         let writing = Arc::clone(&shared);
         let thread = std::thread::Builder::new().name("log".into()).spawn(move || writing.write_to(files))?;
-        let log = Self { shared: Some(Arc::clone(&shared)), bodies: options.bodies };
-        Ok((log, LogWriter { shared, thread }))
+        let sink: Arc<dyn Sink> = Arc::<Shared>::clone(&shared);
+        Ok((Self { sink: Some(sink), bodies: options.bodies }, LogWriter { shared, thread }))
     }
 
     /// Hands over a batch and empties it.
     pub fn append(&self, batch: &mut Batch) {
         let (lines, count) = batch.contents();
-        if let Some(shared) = self.shared.as_ref().filter(|_| count > 0) {
-            shared.append(lines, count);
+        if let Some(sink) = self.sink.as_ref().filter(|_| count > 0) {
+            sink.append(lines, count);
         }
         batch.clear();
     }
 
     const fn is_enabled(&self) -> bool {
-        self.shared.is_some()
+        self.sink.is_some()
     }
 }
 
@@ -113,11 +126,7 @@ impl LogWriter {
     }
 }
 
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, Waiting> {
-        self.waiting.lock().expect("nothing panics while it holds the log's lock")
-    }
-
+impl Sink for Shared {
     fn append(&self, lines: &[u8], count: u64) {
         let mut waiting = self.lock();
         let before = waiting.lines.len();
@@ -133,6 +142,12 @@ impl Shared {
         if before == 0 || (before < WRITE_AT_ONCE && after >= WRITE_AT_ONCE) {
             self.wake.notify_one();
         }
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().expect("nothing panics while it holds the log's lock")
     }
 
     /// Writes until the log closes. Lost lines are said in the log as soon as it works again.

@@ -17,7 +17,7 @@ pub use self::secure::{OpenNeighbour, check_neighbours};
 use self::traffic::Traffic;
 use crate::config::Address;
 use crate::flood::{Manner, NeighbourId};
-use crate::net::{self, TcpStream};
+use crate::net::Network;
 use crate::node::{Node, Role};
 use crate::protocol::peer::HelloError;
 use crate::protocol::text::Name;
@@ -124,12 +124,12 @@ impl From<io::Error> for LinkError {
 }
 
 /// Keeps a link to a neighbour that we dial, until the server stops.
-pub async fn keep_dialling(node: Arc<Node>, id: NeighbourId, address: Address, stop: CancellationToken) {
+pub async fn keep_dialling<N: Network>(node: Arc<Node>, id: NeighbourId, address: Address, stop: CancellationToken) {
     let neighbour = &node.neighbours[id];
     let mut refusals = 0;
     let mut said = String::new();
     while !stop.is_cancelled() {
-        match dial(&node, id, &address, &stop).await {
+        match dial::<N>(&node, id, &address, &stop).await {
             Ok(()) => (refusals, said) = (0, String::new()),
             Err(reason) => {
                 neighbour.change_link(|link| link.unreachable = true);
@@ -142,6 +142,7 @@ pub async fn keep_dialling(node: Arc<Node>, id: NeighbourId, address: Address, s
             }
         }
         tokio::select! {
+            biased;
             () = stop.cancelled() => {}
             () = sleep(pause(refusals)) => {}
         }
@@ -155,9 +156,14 @@ fn pause(refusals: u32) -> Duration {
 }
 
 /// Dials a neighbour and runs the link to its end.
-async fn dial(node: &Node, id: NeighbourId, address: &Address, stop: &CancellationToken) -> Result<(), LinkError> {
+async fn dial<N: Network>(
+    node: &Node,
+    id: NeighbourId,
+    address: &Address,
+    stop: &CancellationToken,
+) -> Result<(), LinkError> {
     let name = &node.neighbours[id].name;
-    let stream = or_stop(connect(address), stop).await?;
+    let stream = or_stop(connect::<N>(address), stop).await?;
     let until = Instant::now() + HANDSHAKE;
     if let Some(tls) = &node.tls {
         let greeting =
@@ -170,12 +176,12 @@ async fn dial(node: &Node, id: NeighbourId, address: &Address, stop: &Cancellati
 }
 
 /// Whether somebody listens at a neighbour's address. Nothing is said there.
-pub async fn is_listening(address: &Address) -> bool {
-    connect(address).await.is_ok()
+pub async fn is_listening<N: Network>(address: &Address) -> bool {
+    connect::<N>(address).await.is_ok()
 }
 
-async fn connect(address: &Address) -> Result<TcpStream, LinkError> {
-    Ok(timeout(HANDSHAKE, net::dial(address)).await.map_err(|_| LinkError::NoHello)??)
+async fn connect<N: Network>(address: &Address) -> Result<N::Stream, LinkError> {
+    Ok(timeout(HANDSHAKE, N::dial(address)).await.map_err(|_| LinkError::NoHello)??)
 }
 
 /// A handshake, unless the server stops before it is through.
@@ -184,8 +190,9 @@ async fn or_stop<T>(
     stop: &CancellationToken,
 ) -> Result<T, LinkError> {
     tokio::select! {
-        done = handshake => done,
+        biased;
         () = stop.cancelled() => Err(LinkError::Stopping),
+        done = handshake => done,
     }
 }
 

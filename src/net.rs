@@ -1,12 +1,15 @@
-//! Sockets: the only file that names `tokio::net`, so that a simulation can put its own here.
+//! Sockets: the only file that names `tokio::net`. What accepts and dials is written for any
+//! [`Network`], so that a simulation runs the same code over sockets of its own.
 
 mod accept;
 
+use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use socket2::{SockRef, TcpKeepalive};
+use tokio::io::{AsyncRead, AsyncWrite};
 pub use tokio::net::{TcpListener, TcpStream};
 use tokio::net::{TcpSocket, lookup_host};
 
@@ -33,25 +36,67 @@ pub async fn listen(address: &Address) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
-/// Connects to the first address that the host resolves to now.
-///
-/// # Errors
-/// If the host does not resolve, or nobody listens there.
-pub async fn dial(address: &Address) -> io::Result<TcpStream> {
-    let stream = TcpStream::connect(resolve(address).await?).await?;
-    stream.set_nodelay(true)?;
-    Ok(stream)
+/// A kind of sockets. It is a type and never a value: whoever runs over it names it, and what
+/// it does is compiled in.
+pub trait Network: 'static {
+    /// What connections come in through.
+    type Listener: Send + Sync + 'static;
+    /// A connection.
+    type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
+
+    /// Connects to a neighbour: to the first address that the host resolves to now.
+    ///
+    /// # Errors
+    /// If the host does not resolve, or nobody listens there.
+    fn dial(address: &Address) -> impl Future<Output = io::Result<Self::Stream>> + Send;
+
+    /// Waits for the next connection; nothing is lost if that is given up.
+    ///
+    /// # Errors
+    /// If the system cannot take up one more connection now.
+    fn accept(listener: &Self::Listener) -> impl Future<Output = io::Result<(Self::Stream, SocketAddr)>> + Send;
+
+    /// Sets what an accepted client connection needs: no delay for small replies, and an end in
+    /// finite time for clients that vanish.
+    ///
+    /// # Errors
+    /// If the connection is gone already.
+    fn prepare_client(stream: &Self::Stream) -> io::Result<()>;
+
+    /// Sets what an accepted neighbour's connection needs: no delay.
+    ///
+    /// # Errors
+    /// If the connection is gone already.
+    fn prepare_neighbour(stream: &Self::Stream) -> io::Result<()>;
 }
 
-/// Sets what an accepted client connection needs: no delay for small replies, and an end in
-/// finite time for clients that vanish.
-///
-/// # Errors
-/// If the connection is gone already.
-pub fn prepare_client(stream: &TcpStream) -> io::Result<()> {
-    stream.set_nodelay(true)?;
-    let keepalive = TcpKeepalive::new().with_time(KEEPALIVE_AFTER).with_interval(KEEPALIVE_EVERY);
-    SockRef::from(stream).set_tcp_keepalive(&keepalive)
+/// The sockets of the operating system.
+#[derive(Debug, Clone, Copy)]
+pub struct System;
+
+impl Network for System {
+    type Listener = TcpListener;
+    type Stream = TcpStream;
+
+    async fn dial(address: &Address) -> io::Result<TcpStream> {
+        let stream = TcpStream::connect(resolve(address).await?).await?;
+        stream.set_nodelay(true)?;
+        Ok(stream)
+    }
+
+    async fn accept(listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
+        listener.accept().await
+    }
+
+    fn prepare_client(stream: &TcpStream) -> io::Result<()> {
+        stream.set_nodelay(true)?;
+        let keepalive = TcpKeepalive::new().with_time(KEEPALIVE_AFTER).with_interval(KEEPALIVE_EVERY);
+        SockRef::from(stream).set_tcp_keepalive(&keepalive)
+    }
+
+    fn prepare_neighbour(stream: &TcpStream) -> io::Result<()> {
+        stream.set_nodelay(true)
+    }
 }
 
 async fn resolve(address: &Address) -> io::Result<SocketAddr> {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use metrics_exporter_prometheus::PrometheusRecorder;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::{JoinError, JoinHandle, JoinSet};
 use tokio::time::timeout;
@@ -16,7 +17,7 @@ use crate::config::{Address, ServerEntry};
 use crate::io_log::Batch;
 use crate::link;
 use crate::metrics::{Closed, Label};
-use crate::net::{self, Acceptor, TcpListener, TcpStream};
+use crate::net::{self, Acceptor, Network, System, TcpListener};
 use crate::node::{Neighbour, Node, Role};
 use crate::session::{self, Admission, Service};
 use crate::tls::Identity;
@@ -108,11 +109,11 @@ impl Listeners {
 
 /// A server that is up: it has links, serves HTTP, and knows what its neighbours know.
 #[derive(Debug)]
-pub struct Server {
+pub struct Server<N: Network = System> {
     service: Arc<Service>,
-    clients: TcpListener,
-    admin: Arc<Admin>,
-    http: JoinHandle<()>,
+    clients: N::Listener,
+    /// What HTTP shows, and the task that serves it; absent in simulations.
+    http: Option<(Arc<Admin>, JoinHandle<()>)>,
     links: JoinHandle<()>,
     stop_links: CancellationToken,
 }
@@ -125,58 +126,73 @@ impl Server {
         let Listeners { clients, peers, metrics } = listeners;
         let admin = Arc::new(Admin::new(Arc::clone(&service), recorder));
         let http = tokio::spawn(Arc::clone(&admin).serve(metrics));
+        Self { http: Some((admin, http)), ..Self::start_without_http(clients, peers, service).await }
+    }
+}
+
+impl<N: Network> Server<N> {
+    /// Like [`Server::start`], over any network, and with nothing for people and Prometheus:
+    /// HTTP needs the system's sockets, and threads.
+    pub async fn start_without_http(clients: N::Listener, peers: N::Listener, service: Arc<Service>) -> Self {
         let stop_links = CancellationToken::new();
-        let links = tokio::spawn(keep_links(peers, Arc::clone(&service.node), stop_links.clone()));
-        catch_up(&service.node).await;
-        Self { service, clients, admin, http, links, stop_links }
+        let links = tokio::spawn(keep_links::<N>(peers, Arc::clone(&service.node), stop_links.clone()));
+        catch_up::<N>(&service.node).await;
+        Self { service, clients, http: None, links, stop_links }
     }
 
     /// Serves clients until `stop` is cancelled, and then stops in order: no new connections,
     /// what was read is answered, what waits for neighbours is sent.
     pub async fn run(self, stop: CancellationToken) {
-        self.admin.enter(Phase::Serving);
+        let enter = |phase| self.http.iter().for_each(|(admin, _)| admin.enter(phase));
+        enter(Phase::Serving);
         let mut sessions = Sessions { service: self.service, tasks: JoinSet::new(), accepted: 0 };
-        sessions.accept_until(self.clients, &stop).await;
+        sessions.accept_until::<N>(self.clients, &stop).await;
         tracing::info!(server = %sessions.service.node.name, "stopping");
-        self.admin.enter(Phase::Stopping);
+        enter(Phase::Stopping);
         sessions.end().await;
         self.stop_links.cancel();
         if timeout(LINKS_END, self.links).await.is_err() {
             tracing::warn!("links did not end in time; what waited for the neighbours is theirs to ask for");
         }
-        self.http.abort();
+        if let Some((_, http)) = self.http {
+            http.abort();
+        }
     }
 }
 
-/// Waits for the neighbours that are there, and until they have said all that they know.
-async fn catch_up(node: &Arc<Node>) {
-    let mut linked = JoinSet::new();
+/// Waits until the neighbours that are there have said all that they know.
+async fn catch_up<N: Network>(node: &Arc<Node>) {
+    let mut neighbours = JoinSet::new();
     for id in 0..node.neighbours.len() {
         let node = Arc::clone(node);
-        linked.spawn(async move { link_with(&node.neighbours[id]).await });
+        neighbours.spawn(async move { catch_up_with::<N>(&node.neighbours[id]).await });
     }
-    // Who takes longer is stuck.
-    let _ = timeout(FIRST_LINKS, linked.join_all()).await;
-    let servers = || node.neighbours.iter().filter(|neighbour| neighbour.role != Role::Observer);
-    let caught_up = async {
-        for neighbour in servers() {
-            neighbour.wait_for_link(|link| link.up_since.is_none() || link.caught_up).await;
-        }
-    };
-    if timeout(CATCH_UP, caught_up).await.is_err() {
+    if timeout(CATCH_UP, neighbours.join_all()).await.is_err() {
         tracing::warn!(server = %node.name, "still catching up; clients are served from what is known so far");
     }
 }
 
-/// Waits for the link with a neighbour, if that is there.
-async fn link_with(neighbour: &Neighbour) {
+/// Waits until a neighbour has said all that it knows, unless it is not there. A link that
+/// breaks meanwhile may form again.
+async fn catch_up_with<N: Network>(neighbour: &Neighbour) {
+    while let Ok(true) = timeout(FIRST_LINKS, is_linked::<N>(neighbour)).await {
+        neighbour.wait_for_link(|link| link.up_since.is_none() || link.caught_up).await;
+        if neighbour.link().caught_up {
+            return;
+        }
+    }
+}
+
+/// Waits for the link with a neighbour; `false` if that is not there.
+async fn is_linked<N: Network>(neighbour: &Neighbour) -> bool {
     match &neighbour.role {
         Role::WeDial(_) => neighbour.wait_for_link(|link| link.up_since.is_some() || link.unreachable).await,
-        Role::TheyDial(address) if link::is_listening(address).await => {
+        Role::TheyDial(address) if link::is_listening::<N>(address).await => {
             neighbour.wait_for_link(|link| link.up_since.is_some()).await;
         }
         Role::TheyDial(_) | Role::Observer => {}
     }
+    neighbour.link().up_since.is_some()
 }
 
 /// The client connections.
@@ -187,26 +203,26 @@ struct Sessions {
 }
 
 impl Sessions {
-    async fn accept_until(&mut self, listener: TcpListener, stop: &CancellationToken) {
-        let mut acceptor = Acceptor::new(listener, "a client");
+    async fn accept_until<N: Network>(&mut self, listener: N::Listener, stop: &CancellationToken) {
+        let mut acceptor = Acceptor::<N>::new(listener, "a client");
         loop {
             tokio::select! {
                 biased;
                 () = stop.cancelled() => return,
                 Some(ended) = self.tasks.join_next() => self.note_end(ended),
-                (stream, address) = acceptor.accept() => self.start(stream, address, stop),
+                (stream, address) = acceptor.accept() => self.start::<N>(stream, address, stop),
             }
         }
     }
 
     /// Gives a connection a task, or closes it at once if as many as may be are open.
-    fn start(&mut self, stream: TcpStream, address: SocketAddr, stop: &CancellationToken) {
+    fn start<N: Network>(&mut self, stream: N::Stream, address: SocketAddr, stop: &CancellationToken) {
         let metrics = &self.service.node.metrics.clients;
         let admission = match self.service.admit(address.ip()) {
             Ok(admission) => admission,
             Err(reason) => return metrics.rejected.of(reason).increment(1),
         };
-        if net::prepare_client(&stream).is_err() {
+        if N::prepare_client(&stream).is_err() {
             return;
         }
         self.accepted += 1;
@@ -243,7 +259,7 @@ impl Sessions {
 
 /// One session, with its notices in the log.
 async fn serve(
-    stream: TcpStream,
+    stream: impl AsyncRead + AsyncWrite + Unpin,
     address: SocketAddr,
     service: Arc<Service>,
     number: u64,
@@ -266,15 +282,15 @@ fn note(node: &Node, connection: u64, what: std::fmt::Arguments<'_>) {
 
 /// Dials the neighbours that are ours to dial and lets in the others, until told to stop;
 /// then waits until every link has ended.
-async fn keep_links(listener: TcpListener, node: Arc<Node>, stop: CancellationToken) {
+async fn keep_links<N: Network>(listener: N::Listener, node: Arc<Node>, stop: CancellationToken) {
     let mut links = JoinSet::new();
     for (id, neighbour) in node.neighbours.iter().enumerate() {
         if let Role::WeDial(address) = &neighbour.role {
-            links.spawn(link::keep_dialling(Arc::clone(&node), id, address.clone(), stop.clone()));
+            links.spawn(link::keep_dialling::<N>(Arc::clone(&node), id, address.clone(), stop.clone()));
         }
     }
     let connections = Arc::new(Semaphore::new(STRANGERS + 2 * node.neighbours.len()));
-    let mut acceptor = Acceptor::new(listener, "a neighbour");
+    let mut acceptor = Acceptor::<N>::new(listener, "a neighbour");
     loop {
         tokio::select! {
             biased;
@@ -282,7 +298,7 @@ async fn keep_links(listener: TcpListener, node: Arc<Node>, stop: CancellationTo
             Some(ended) = links.join_next() => report(ended),
             (stream, address) = acceptor.accept() => {
                 if let Ok(permit) = Arc::clone(&connections).try_acquire_owned() {
-                    links.spawn(let_in(Arc::clone(&node), stream, address, stop.clone(), permit));
+                    links.spawn(let_in::<N>(Arc::clone(&node), stream, address, stop.clone(), permit));
                 }
             }
         }
@@ -292,14 +308,14 @@ async fn keep_links(listener: TcpListener, node: Arc<Node>, stop: CancellationTo
     }
 }
 
-async fn let_in(
+async fn let_in<N: Network>(
     node: Arc<Node>,
-    stream: TcpStream,
+    stream: N::Stream,
     address: SocketAddr,
     stop: CancellationToken,
     _permit: OwnedSemaphorePermit,
 ) {
-    if stream.set_nodelay(true).is_err() {
+    if N::prepare_neighbour(&stream).is_err() {
         return;
     }
     if let Err(reason) = link::accept(&node, stream, &address.to_string(), &stop).await {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
-use super::{TcpListener, TcpStream};
+use super::{Network, System};
 
 /// How long to wait after the system could not accept a connection: it lacks descriptors.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -17,24 +17,24 @@ const EPISODE: Duration = Duration::from_secs(10);
 
 /// A listening socket that connections are taken from.
 #[derive(Debug)]
-pub struct Acceptor {
-    listener: TcpListener,
+pub struct Acceptor<N: Network = System> {
+    listener: N::Listener,
     whom: &'static str,
     patience: Patience,
 }
 
-impl Acceptor {
+impl<N: Network> Acceptor<N> {
     /// Takes connections from `listener`; `whom`, such as "a client", says to people who that is.
     #[must_use]
-    pub fn new(listener: TcpListener, whom: &'static str) -> Self {
+    pub fn new(listener: N::Listener, whom: &'static str) -> Self {
         Self { listener, whom, patience: Patience::default() }
     }
 
     /// The next connection, whenever there is one. Nothing is lost where this is dropped: a
     /// pause goes on, so whoever waits for other things besides is not held up by it.
-    pub async fn accept(&mut self) -> (TcpStream, SocketAddr) {
+    pub async fn accept(&mut self) -> (N::Stream, SocketAddr) {
         let Self { listener, whom, patience } = self;
-        patience.retry(whom, || listener.accept()).await
+        patience.retry(whom, || N::accept(listener)).await
     }
 }
 
