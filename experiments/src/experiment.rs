@@ -17,7 +17,7 @@ pub use self::folder::{Folder, as_seen_from_here};
 pub use self::manifest::Manifest;
 pub(crate) use self::manifest::{kibibytes, proc_value};
 use crate::programs::{Programs, root};
-use crate::{heal, rolling_kill, stopped_neighbour};
+use crate::{faults, heal, rolling_kill, stopped_neighbour};
 
 /// An experiment, by the name that the command line has for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -28,6 +28,8 @@ pub enum Experiment {
     StoppedNeighbour,
     /// Killing one server after the other under load.
     RollingKill,
+    /// Networks, disks, processes and services that fail, one after the other.
+    Faults,
 }
 
 /// What every experiment is run with.
@@ -41,7 +43,7 @@ pub struct Surroundings {
 
 impl Experiment {
     /// All of them, in the order in which they run.
-    pub const ALL: [Self; 3] = [Self::Heal, Self::StoppedNeighbour, Self::RollingKill];
+    pub const ALL: [Self; 4] = [Self::Heal, Self::StoppedNeighbour, Self::RollingKill, Self::Faults];
 
     /// Its name on the command line, of its TOML file and of its folders.
     #[must_use]
@@ -50,6 +52,7 @@ impl Experiment {
             Self::Heal => "heal",
             Self::StoppedNeighbour => "stopped-neighbour",
             Self::RollingKill => "rolling-kill",
+            Self::Faults => "faults",
         }
     }
 
@@ -68,6 +71,7 @@ impl Experiment {
             Self::Heal => heal::run(surroundings).await,
             Self::StoppedNeighbour => stopped_neighbour::run(surroundings).await,
             Self::RollingKill => rolling_kill::run(surroundings).await,
+            Self::Faults => faults::run(surroundings).await,
         }
     }
 }

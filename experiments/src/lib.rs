@@ -5,6 +5,7 @@
 //! - [`processes`]: a herd of server processes, from start to stop, also by violence
 //! - [`scrape`], [`agreement`]: what servers say over HTTP, and whether they agree
 //! - [`relay`], [`relayed`]: a network between servers that can be cut
+//! - [`namespaces`]: a network of their own for processes, whose packets can be dropped
 //! - [`feed`], [`load`]: fills a herd with clients; loads it with the load generator
 //! - [`memory`], [`seconds`]: processes and load over time
 //! - [`figure`], [`table`], [`statistics`]: what was measured, for people
@@ -13,16 +14,19 @@
 //! - [`heal`]: what it costs to bring a herd together again
 //! - [`stopped_neighbour`]: what a server that is stopped costs the others
 //! - [`rolling_kill`]: killing one server after the other under load
+//! - [`faults`]: networks, disks, processes and services that fail
 
 pub mod agreement;
 pub mod demo;
 pub mod experiment;
+pub mod faults;
 pub mod feed;
 pub mod figure;
 pub mod heal;
 pub mod herd_text;
 pub mod load;
 pub mod memory;
+pub mod namespaces;
 pub mod ports;
 pub mod processes;
 pub mod programs;

@@ -9,6 +9,9 @@ use loadgen::report::Report;
 use loadgen::series::Second;
 use tokio::process::{Child, Command};
 
+/// Characters of a wrong answer that are shown.
+const SHOWN: usize = 160;
+
 /// What the load generator is to do.
 #[derive(Debug)]
 pub struct Load<'a> {
@@ -100,5 +103,27 @@ impl Loading {
         let said = fs::read_to_string(&self.files.progress).unwrap_or_default();
         let last = said.trim_end().lines().last().filter(|_| !status.success());
         last.map_or(String::new(), |last| format!(": {last}"))
+    }
+}
+
+/// A piece of a sentence about the first of some wrong answers that is no late one; empty
+/// without any.
+#[must_use]
+pub fn first_wrong(wrong: &[String]) -> String {
+    let first = wrong.iter().find(|wrong| !wrong.contains("has not heard of an update"));
+    first.map_or(String::new(), |first| format!(", the first: {}", first.chars().take(SHOWN).collect::<String>()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_wrong_answer_is_short_and_no_late_one() {
+        let late = "Bona has not heard of an update that was acknowledged 6000 ms before: AT";
+        let wrong = [late.to_owned(), format!("the JSON is broken: {}", "x".repeat(1000))];
+        assert!(first_wrong(&wrong).starts_with(", the first: the JSON is broken: xxx"));
+        assert!(first_wrong(&wrong).len() < 200);
+        assert_eq!(first_wrong(&wrong[..1]), "");
     }
 }

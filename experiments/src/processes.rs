@@ -29,6 +29,8 @@ pub struct HerdOptions<'a> {
     pub herd_file: &'a Path,
     /// A folder for logs and what servers say.
     pub folder: &'a Path,
+    /// Where Places is, or `mock`.
+    pub places: String,
     /// Whether the servers are to live on when this program ends.
     pub outlive: bool,
     /// Arguments of all servers.
@@ -46,6 +48,8 @@ pub struct Peculiar {
     pub herd_file: Option<PathBuf>,
     /// A program that starts it, with its arguments. It must become the server, not its parent.
     pub through: Vec<String>,
+    /// Where its log goes, if not where the others' do.
+    pub log_folder: Option<String>,
     /// More arguments. They come last.
     pub arguments: Vec<String>,
 }
@@ -54,9 +58,9 @@ impl<'a> HerdOptions<'a> {
     /// Servers with the built-in Places stub that end with this program.
     #[must_use]
     pub fn new(server: &'a Path, herd_file: &'a Path, folder: &'a Path) -> Self {
-        let arguments = ["--places-url", "mock"].map(String::from).to_vec();
-        let (environment, peculiar) = (Vec::new(), BTreeMap::new());
-        Self { server, herd_file, folder, outlive: false, arguments, environment, peculiar }
+        let (arguments, environment, peculiar) = (Vec::new(), Vec::new(), BTreeMap::new());
+        let places = "mock".into();
+        Self { server, herd_file, folder, places, outlive: false, arguments, environment, peculiar }
     }
 
     /// Bounds the log of each server, so that long runs do not fill the disk.

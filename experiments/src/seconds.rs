@@ -27,6 +27,8 @@ pub struct Stretch {
     pub wrong: u64,
     /// Replies that lacked an update for more than 5 s.
     pub late: u64,
+    /// Sights of the propagation probe that have not come for 5 s.
+    pub unseen: u64,
     /// The 99th percentile of response times in a second, the median over all seconds, in
     /// microseconds.
     pub response_p99: Option<f64>,
@@ -60,6 +62,7 @@ impl<'a> Seconds<'a> {
             failed: sum(|second| second.failed),
             wrong: sum(|second| second.wrong),
             late: sum(|second| second.lost),
+            unseen: sum(|second| second.unseen),
             response_p99: median(&values(|second| second.response_p99)),
             seen_p99: median(&seen),
             seen_p99_worst: seen.into_iter().reduce(f64::max),
@@ -116,6 +119,7 @@ mod tests {
             response_p99: Some(time),
             lag_p99: None,
             seen: 0,
+            unseen: 0,
             seen_p50: None,
             seen_p99,
         }

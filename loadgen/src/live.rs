@@ -14,6 +14,7 @@ pub struct Live {
     failed: AtomicU64,
     wrong: AtomicU64,
     lost: AtomicU64,
+    unseen: AtomicU64,
     recent: Mutex<Recent>,
 }
 
@@ -39,6 +40,8 @@ pub struct Glance {
     pub wrong: u64,
     /// Replies among them that lacked an update for too long.
     pub lost: u64,
+    /// Sights of the probe's updates that did not come in time, since the last look.
+    pub unseen: u64,
     /// Times since the last look.
     pub recent: Recent,
 }
@@ -69,6 +72,7 @@ impl Default for Live {
             failed: AtomicU64::new(0),
             wrong: AtomicU64::new(0),
             lost: AtomicU64::new(0),
+            unseen: AtomicU64::new(0),
             recent: Mutex::default(),
         }
     }
@@ -93,11 +97,13 @@ impl Live {
         move_into(&mut recent.lags, lags);
     }
 
-    /// Adds what the probe has seen since it last did so, and empties its histogram.
+    /// Adds what the probe has seen since it last did so, and how many sights did not come in
+    /// time, and empties its histogram.
     ///
     /// # Panics
     /// If another thread panicked here.
-    pub fn saw(&self, seen: &mut Histogram<u64>) {
+    pub fn saw(&self, seen: &mut Histogram<u64>, unseen: u64) {
+        self.unseen.fetch_add(unseen, Ordering::Relaxed);
         move_into(&mut self.recent().seen, seen);
     }
 
@@ -111,6 +117,7 @@ impl Live {
             failed: self.failed.load(Ordering::Relaxed),
             wrong: self.wrong.load(Ordering::Relaxed),
             lost: self.lost.load(Ordering::Relaxed),
+            unseen: self.unseen.swap(0, Ordering::Relaxed),
             recent: std::mem::take(&mut self.recent()),
         }
     }

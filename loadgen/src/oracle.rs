@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 use std::fmt;
 
 use crate::movement::Position;
-use crate::wire::{parse_at, write_operands};
+use crate::wire::{AtFields, parse_at, write_operands};
 
 /// How long an acknowledged update may take to become visible at every server, in nanoseconds.
 pub const GRACE: u64 = 5_000_000_000;
@@ -41,6 +41,8 @@ struct Client {
     id: Vec<u8>,
     /// By stamp, ascending.
     sent: VecDeque<Sent>,
+    /// The greatest stamp of those that were sent and are no longer remembered; 0 for none.
+    forgotten: u64,
     /// Per server the greatest stamp that it has acknowledged or shown.
     shown: Vec<Shown>,
 }
@@ -154,7 +156,8 @@ impl Oracle {
     #[must_use]
     pub fn new(servers: Vec<Vec<u8>>, clients: impl Iterator<Item = Vec<u8>>, max_skew: i64) -> Self {
         let shown = vec![Shown::default(); servers.len()];
-        let clients = clients.map(|id| Client { id, sent: VecDeque::new(), shown: shown.clone() }).collect();
+        let clients =
+            clients.map(|id| Client { id, sent: VecDeque::new(), forgotten: 0, shown: shown.clone() }).collect();
         Self { broke: vec![Vec::new(); servers.len()], servers, clients, max_skew, text: Vec::new() }
     }
 
@@ -215,7 +218,7 @@ impl Oracle {
         sent.acknowledged = Some(now);
         show(&mut known.shown[sent.server], self.broke[sent.server].len(), stamp);
         while known.sent.get(1).and_then(|second| second.acknowledged).is_some_and(|time| time + MEMORY < now) {
-            known.sent.pop_front();
+            known.forgotten = known.sent.pop_front().map_or(known.forgotten, |oldest| oldest.stamp);
         }
         Ok(())
     }
@@ -251,9 +254,23 @@ impl Oracle {
         let Some(at) = parse_at(line) else {
             return wrong("a WHATSAT was not answered with an AT line".into(), reply);
         };
-        let known = &mut self.clients[question.about];
+        self.check_copy(question.about, &at, reply)?;
+        if let Err(what) = body::check(body, question.bound) {
+            return wrong(what, reply);
+        }
+        let shown = &mut self.clients[question.about].shown[question.server];
+        show(shown, self.broke[question.server].len(), at.stamp);
+        self.judge_age(question, at.stamp, reply)
+    }
+
+    /// Compares an AT line with what the client said. Of what is no longer remembered only the
+    /// age is left to judge: a server that was stopped may answer with it.
+    fn check_copy(&mut self, about: ClientId, at: &AtFields<'_>, reply: &[u8]) -> Result<(), Wrong> {
+        let known = &mut self.clients[about];
         let Ok(place) = known.sent.binary_search_by_key(&at.stamp, |sent| sent.stamp) else {
-            return wrong("the answer has a time stamp that the client did not send".into(), reply);
+            let is_forgotten = at.id == known.id && at.stamp <= known.forgotten;
+            let never = "the answer has a time stamp that the client did not send";
+            return if is_forgotten { Ok(()) } else { wrong(never.into(), reply) };
         };
         let sent = &mut known.sent[place];
         self.text.clear();
@@ -268,11 +285,7 @@ impl Oracle {
         if *sent.difference.get_or_insert(at.difference) != at.difference {
             return wrong("two AT lines of the same update have different differences".into(), reply);
         }
-        if let Err(what) = body::check(body, question.bound) {
-            return wrong(what, reply);
-        }
-        show(&mut known.shown[question.server], self.broke[question.server].len(), at.stamp);
-        self.judge_age(question, at.stamp, reply)
+        Ok(())
     }
 
     /// Judges the reply to a command that is invalid.

@@ -90,7 +90,9 @@ pub(crate) struct Probe {
     waiting: Vec<Vec<Waiting>>,
     seen: Propagation,
     live: Arc<Live>,
+    /// What was seen, and not seen in time, since that was last shown.
     recent: Histogram<u64>,
+    unseen: u64,
     buffer: Vec<u8>,
 }
 
@@ -112,6 +114,7 @@ impl Probe {
             seen: Propagation::new(servers),
             live,
             recent: histogram(),
+            unseen: 0,
             buffer: vec![0; 16 << 10],
             plan,
         };
@@ -145,7 +148,7 @@ impl Probe {
             }
             if now >= next_tick {
                 next_tick = now + TICK;
-                self.live.saw(&mut self.recent);
+                self.show();
                 self.open_missing()?;
             }
             self.look_after(now, clock);
@@ -162,8 +165,12 @@ impl Probe {
                 while self.read(server, clock) {}
             }
         }
-        self.live.saw(&mut self.recent);
+        self.show();
         Ok(self.seen)
+    }
+
+    fn show(&mut self) {
+        self.live.saw(&mut self.recent, std::mem::take(&mut self.unseen));
     }
 
     /// Writes an update at its origin and asks the others for it.
@@ -226,7 +233,9 @@ impl Probe {
         for origin in 0..self.connections.len() {
             for observer in 0..self.connections.len() {
                 let waiting = &mut self.waiting[origin][observer];
-                self.seen.lost[origin][observer] += waiting.take_lost(now);
+                let lost = waiting.take_lost(now);
+                self.seen.lost[origin][observer] += lost;
+                self.unseen += lost;
                 if waiting.asked.is_some_and(|asked| asked + LOST_AFTER < now) {
                     self.broke(observer);
                 } else if waiting.is_due(now) {

@@ -6,8 +6,10 @@ use crate::measure::{Latencies, histogram};
 use crate::oracle::{Answer, Wrong};
 use crate::plan::Operation;
 
-/// Wrong answers that are kept in full; the rest is counted.
+/// Wrong answers that are kept in full; the rest is counted. Half of the room is not for lost
+/// updates, of which there are many where something is down.
 const KEPT: usize = 20;
+const KEPT_LOST: usize = 10;
 
 /// What was measured between the warm-up and the end, and what was judged in the whole run.
 #[derive(Debug, Clone)]
@@ -81,7 +83,8 @@ impl Record {
     pub fn wrong(&mut self, wrong: Wrong) {
         self.counts.wrong += 1;
         self.counts.lost += u64::from(wrong.is_lost_update);
-        if self.wrong.len() < KEPT {
+        let room = if wrong.is_lost_update { KEPT_LOST } else { KEPT };
+        if self.wrong.len() < room {
             self.wrong.push(wrong);
         }
     }

@@ -60,6 +60,8 @@ pub struct Second {
     pub lag_p99: Option<f64>,
     /// Sights of the probe's updates, by updates and servers.
     pub seen: u64,
+    /// Sights that have not come for 5 s, of updates that were written when the run measured.
+    pub unseen: u64,
     /// From a write at one server to its first sight at another: half took no longer.
     pub seen_p50: Option<f64>,
     /// 99 % took no longer.
@@ -103,6 +105,7 @@ impl Series {
             response_p99: micros(&recent.responses, 99.0),
             lag_p99: micros(&recent.lags, 99.0),
             seen: recent.seen.len(),
+            unseen: glance.unseen,
             seen_p50: micros(&recent.seen, 50.0),
             seen_p99: micros(&recent.seen, 99.0),
         };
@@ -133,6 +136,7 @@ mod tests {
             responses.record(2_000_000).unwrap();
             let counted = Counted { answered: 10 * second, failed, wrong: 2, lost: 1 };
             live.add(&counted, &mut responses, &mut histogram());
+            live.saw(&mut histogram(), second);
             series.write(Duration::from_secs(second), Phase::Measure, &live.look()).unwrap();
         }
         let text = std::fs::read_to_string(file.path()).unwrap();
@@ -140,7 +144,7 @@ mod tests {
         let counts = |line: &Second| (line.replies, line.failed, line.wrong, line.lost);
         assert_eq!(lines.iter().map(counts).collect::<Vec<_>>(), [(10, 3, 1, 1), (20, 0, 1, 1)]);
         assert!((lines[1].response_p99.unwrap() - 2000.0).abs() < 5.0);
-        assert_eq!((lines[1].lag_p99, lines[1].seen, lines[1].seen_p99), (None, 0, None));
+        assert_eq!((lines[1].lag_p99, lines[1].seen, lines[1].unseen, lines[1].seen_p99), (None, 0, 2, None));
         assert!(text.contains("\"phase\":\"measure\""));
     }
 }

@@ -40,9 +40,10 @@ impl Process {
         let peculiar = options.peculiar.get(name).cloned().unwrap_or_default();
         let herd_file = peculiar.herd_file.as_deref().unwrap_or(options.herd_file);
         let path = |path: &std::path::Path| path.display().to_string();
+        let logs = peculiar.log_folder.unwrap_or_else(|| path(&options.folder.join("logs")));
         let mut command = peculiar.through;
         command.extend([path(options.server), name.into(), "--herd".into(), path(herd_file)]);
-        command.extend(["--log-dir".into(), path(&options.folder.join("logs"))]);
+        command.extend(["--log-dir".into(), logs, "--places-url".into(), options.places.clone()]);
         if !options.outlive {
             command.push("--stop-at-end-of-input".into());
         }

@@ -3,6 +3,7 @@
 use super::{Kill, KillFactors, Trial};
 use crate::experiment::Checks;
 use crate::figure::{Figure, Panel, Window};
+use crate::load::first_wrong;
 use crate::seconds::Seconds;
 use crate::statistics::median;
 use crate::table::{Table, count, or_blank, seconds};
@@ -60,7 +61,7 @@ pub(super) fn checks(factors: &KillFactors, trials: &[Trial]) -> Checks {
     for (number, trial) in trials.iter().enumerate() {
         let which = if trials.len() > 1 { format!("trial {}: ", number + 1) } else { String::new() };
         let mut add = |holds, what: String| checks.add(holds, format!("{which}{what}"));
-        add(wrong(trial) == 0, format!("{} answers were wrong{}", wrong(trial), first(trial)));
+        add(wrong(trial) == 0, format!("{} answers were wrong{}", wrong(trial), first_wrong(&trial.wrong)));
         add(lost(trial) == 0, format!("{} updates were lost", lost(trial)));
         add(trial.counts.unverified == 0, format!("{} answers could not be had at the end", trial.counts.unverified));
         let slowest = trial.kills.iter().map(|kill| kill.links_up_after_s).collect::<Option<Vec<f64>>>();
@@ -74,11 +75,6 @@ pub(super) fn checks(factors: &KillFactors, trials: &[Trial]) -> Checks {
         add(trial.valid, format!("the load generator {lateness}"));
     }
     checks
-}
-
-/// The first wrong answer, for people who wonder.
-fn first(trial: &Trial) -> String {
-    trial.wrong.first().filter(|_| wrong(trial) > 0).map_or(String::new(), |wrong| format!(", the first: {wrong}"))
 }
 
 pub(super) fn figure(trial: &Trial) -> Figure {

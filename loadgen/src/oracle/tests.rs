@@ -166,6 +166,23 @@ fn old_updates_are_forgotten_only_when_they_can_no_longer_be_right() {
 }
 
 #[test]
+fn an_answer_older_than_what_is_remembered_lacks_an_update_and_is_not_made_up() {
+    let mut bench = bench();
+    for n in 0..100 {
+        bench.tell(STAMP + n, n * GRACE / 10);
+    }
+    for (server, stamp, expected) in [
+        (0, STAMP, "Bona has not heard of an update that was acknowledged"),
+        (1, STAMP, "Clark showed a newer update of this client before"),
+        (0, STAMP + 1000, "the answer has a time stamp that the client did not send"),
+    ] {
+        let answer = bench.answer("Clark", "+0.000500000", stamp);
+        let found = bench.judge(server, 10 * GRACE, &answer).unwrap_err();
+        assert!(found.starts_with(expected), "{found}");
+    }
+}
+
+#[test]
 fn who_asks_behind_an_update_of_their_own_gets_that_update() {
     let mut bench = bench();
     bench.tell(STAMP, MS);
