@@ -4,7 +4,6 @@
 mod status;
 
 use std::convert::Infallible;
-use std::io;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -22,7 +21,7 @@ use tokio::time::{Instant, interval, timeout};
 
 use self::status::Status;
 use crate::metrics::count;
-use crate::net::{TcpListener, TcpStream};
+use crate::net::{Acceptor, TcpListener, TcpStream};
 use crate::session::Service;
 
 /// How long a whole exchange may take.
@@ -81,10 +80,11 @@ impl Admin {
     /// Serves HTTP, and keeps the histograms small, for as long as it is polled.
     pub async fn serve(self: Arc<Self>, listener: TcpListener) {
         let connections = Arc::new(Semaphore::new(self.service.limits.http_connections));
+        let mut acceptor = Acceptor::new(listener, "an HTTP connection");
         let mut upkeep = interval(UPKEEP);
         loop {
             tokio::select! {
-                accepted = listener.accept() => self.accept(accepted.map(|(stream, _)| stream), &connections),
+                (stream, _) = acceptor.accept() => self.accept(stream, &connections),
                 _ = upkeep.tick() => {
                     let handle = self.recorder.handle();
                     // Its result is nothing, and it takes too long to wait for it here.
@@ -95,8 +95,7 @@ impl Admin {
     }
 
     /// Serves a connection in a task of its own, unless there are too many.
-    fn accept(self: &Arc<Self>, accepted: io::Result<TcpStream>, connections: &Arc<Semaphore>) {
-        let Ok(stream) = accepted else { return };
+    fn accept(self: &Arc<Self>, stream: TcpStream, connections: &Arc<Semaphore>) {
         let Ok(permit) = Arc::clone(connections).try_acquire_owned() else { return };
         let admin = Arc::clone(self);
         tokio::spawn(async move {

@@ -10,6 +10,25 @@ use xxhash_rust::xxh3::xxh3_128;
 pub struct Digest(u128);
 
 impl Digest {
+    /// The digest of one line.
+    #[must_use]
+    pub fn of(line: &[u8]) -> Self {
+        Self(xxh3_128(line))
+    }
+
+    /// The digest as a number, which is how it crosses links.
+    #[must_use]
+    pub const fn bits(self) -> u128 {
+        self.0
+    }
+
+    /// The lower half, which stands for one line where all of it would be too long.
+    #[must_use]
+    #[allow(clippy::cast_possible_truncation)]
+    pub const fn low(self) -> u64 {
+        self.0 as u64
+    }
+
     /// Counts a line in.
     pub fn add(&mut self, line: &[u8]) {
         self.0 = self.0.wrapping_add(xxh3_128(line));

@@ -7,11 +7,17 @@ use std::collections::VecDeque;
 use std::ops::BitOrAssign;
 
 use crate::pending::Pending;
+use crate::protocol::peer::{DONE, PeerLine};
+use crate::protocol::sync::SyncLine;
+use crate::protocol::time::UnixTime;
 use crate::protocol::update::{AtLine, Update};
 use crate::store::{BUCKETS, Merge, Store, StoreLimits};
+use crate::sync::{self, Overasked, Said, Sync};
 
 /// Neighbours of one server, observers included, at most: a set of them is one word.
 pub const MAX_NEIGHBOURS: usize = 64;
+/// Slots that a queue may have before it is looked at for what was evicted.
+const FEW_SLOTS: usize = 64;
 
 /// The number of a neighbour: its place in the server's list of neighbours.
 pub type NeighbourId = usize;
@@ -54,15 +60,53 @@ pub enum Outcome {
     BelowFloor,
 }
 
-/// What is to be sent to a neighbour next.
-#[derive(Debug)]
-pub enum Next {
-    /// An update that waited.
-    Live(Update),
-    /// An update that was known when the link formed.
-    CatchUp(Update),
-    /// All that was known when the link formed has been sent.
+/// How a link is to be brought up to date, and whom it is with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Manner {
+    /// An observer gets everything that is known, and nothing that it says is learnt.
+    Observer,
+    /// A neighbour that cannot compare stores gets everything that is known.
+    Everything,
+    /// Both sides find out what differs.
+    Sync {
+        /// Whether rounds are begun here.
+        begins: bool,
+    },
+}
+
+/// What a line from a neighbour was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Heard<'l> {
+    /// An update that was newer than what is known; it goes on to the others.
+    Fresh {
+        /// The update.
+        line: AtLine<'l>,
+        /// Why it has come.
+        way: Way,
+    },
+    /// An update that was not newer, or that is older than what had to be evicted.
+    Stale,
+    /// An update that is none.
+    Invalid,
+    /// The neighbour compares its store with ours.
+    RoundBegan,
+    /// All that the neighbour knew when the link formed is here.
     CaughtUp,
+    /// A sign of life, a step of a comparison, or what an observer says.
+    Nothing,
+    /// A kind of line that we do not know.
+    Unknown,
+}
+
+/// Why an update has come from a neighbour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// It was new there.
+    Flooded,
+    /// It was found missing here when the link formed.
+    CaughtUp,
+    /// It was found missing here by a comparison in the background: the stores had diverged.
+    Diverged,
 }
 
 /// All that a server knows and has yet to say. One short lock guards it.
@@ -73,17 +117,28 @@ pub struct Flood {
     outbound: Vec<Option<Outbound>>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Outbound {
     pending: Pending,
-    /// What is left to send of all that was known; `None` once it is through.
-    catch_up: Option<CatchUp>,
+    is_observer: bool,
+    catch_up: CatchUp,
+}
+
+/// What is to be said besides what is live.
+#[derive(Debug)]
+enum CatchUp {
+    /// A part of everything that was known when the link formed, and then `DONE`.
+    Everything(Walk),
+    /// `DONE` was said.
+    Done,
+    /// Whatever the two sides find out to be missing.
+    Sync(Sync),
 }
 
 /// A walk through the store, a bucket at a time. What changes in buckets ahead is met there,
 /// what changes in buckets behind is live traffic: nothing is missed.
 #[derive(Debug, Default)]
-struct CatchUp {
+struct Walk {
     next_bucket: usize,
     updates: VecDeque<Update>,
 }
@@ -124,17 +179,93 @@ impl Flood {
                 wake.insert(neighbour);
             }
         }
+        self.bound_queues();
         (Outcome::Fresh, wake)
     }
 
-    /// A link has formed: all that is known is to be sent, and from now on what is new.
-    pub fn link_up(&mut self, neighbour: NeighbourId) {
-        self.outbound[neighbour] = Some(Outbound { pending: Pending::default(), catch_up: Some(CatchUp::default()) });
+    /// A queue with many more slots than the store has clients holds what was evicted, and could
+    /// grow without end while its neighbour is slow.
+    fn bound_queues(&mut self) {
+        let (store, most) = (&self.store, FEW_SLOTS.max(2 * self.store.clients()));
+        for outbound in self.outbound.iter_mut().flatten().filter(|outbound| outbound.pending.slots() > most) {
+            outbound.pending.prune(|update| {
+                let known = store.get(update.line().id());
+                known.is_some_and(|known| known.line() == update.line())
+            });
+        }
     }
 
-    /// A link is gone, and with it what waited for it: the next link starts with everything.
+    /// Takes in a line that a neighbour has sent, without its LF.
+    ///
+    /// # Errors
+    /// [`Overasked`]: the link is of no more use.
+    pub fn hear<'l>(
+        &mut self,
+        neighbour: NeighbourId,
+        line: &'l [u8],
+        now: UnixTime,
+    ) -> Result<(Heard<'l>, Wake), Overasked> {
+        let nothing = |heard| Ok((heard, Wake::default()));
+        let Some(outbound) = self.outbound[neighbour].as_mut() else { return nothing(Heard::Nothing) };
+        let line = PeerLine::parse(line);
+        if outbound.is_observer {
+            return nothing(if line == PeerLine::Unknown { Heard::Unknown } else { Heard::Nothing });
+        }
+        match line {
+            PeerLine::At(line) => Ok(self.learn(neighbour, line, Way::Flooded)),
+            PeerLine::Ping => nothing(Heard::Nothing),
+            PeerLine::Done => nothing(Heard::CaughtUp),
+            PeerLine::Unknown => nothing(Heard::Unknown),
+            PeerLine::Sync(line) => {
+                let CatchUp::Sync(sync) = &mut outbound.catch_up else { return nothing(Heard::Unknown) };
+                match SyncLine::parse(line) {
+                    None => nothing(Heard::Unknown),
+                    Some(SyncLine::Have(line)) => {
+                        let way = if sync.is_in_background() { Way::Diverged } else { Way::CaughtUp };
+                        Ok(self.learn(neighbour, line, way))
+                    }
+                    Some(line) => nothing(match sync.hear(line, &self.store, now)? {
+                        sync::Heard::Began => Heard::RoundBegan,
+                        sync::Heard::CaughtUp => Heard::CaughtUp,
+                        sync::Heard::Other => Heard::Nothing,
+                    }),
+                }
+            }
+        }
+    }
+
+    fn learn<'l>(&mut self, from: NeighbourId, line: &'l [u8], way: Way) -> (Heard<'l>, Wake) {
+        let Some(line) = AtLine::parse(line) else { return (Heard::Invalid, Wake::default()) };
+        let (outcome, wake) = self.offer(line, Some(from));
+        match outcome {
+            Outcome::Fresh => (Heard::Fresh { line, way }, wake),
+            Outcome::Stale | Outcome::BelowFloor => (Heard::Stale, wake),
+        }
+    }
+
+    /// A link has formed: what is new from now on is to be sent, and the neighbour is to be
+    /// brought up to date.
+    pub fn link_up(&mut self, neighbour: NeighbourId, manner: Manner) {
+        let catch_up = match manner {
+            Manner::Observer | Manner::Everything => CatchUp::Everything(Walk::default()),
+            Manner::Sync { begins } => CatchUp::Sync(Sync::new(begins)),
+        };
+        let is_observer = manner == Manner::Observer;
+        self.outbound[neighbour] = Some(Outbound { pending: Pending::default(), is_observer, catch_up });
+    }
+
+    /// A link is gone, and with it what waited for it: the next link starts anew.
     pub fn link_down(&mut self, neighbour: NeighbourId) {
         self.outbound[neighbour] = None;
+    }
+
+    /// Begins to compare stores in the background, if that is for us to begin and the last time
+    /// is through. Returns whether it did.
+    pub fn begin_round(&mut self, neighbour: NeighbourId) -> bool {
+        match self.outbound[neighbour].as_mut().map(|outbound| &mut outbound.catch_up) {
+            Some(CatchUp::Sync(sync)) => sync.begin(),
+            _ => false,
+        }
     }
 
     /// How many updates wait for a neighbour, what it has yet to catch up on not counted.
@@ -143,23 +274,32 @@ impl Flood {
         self.outbound[neighbour].as_ref().map_or(0, |outbound| outbound.pending.len())
     }
 
-    /// Takes what is to be sent to a neighbour next, what is live first.
-    pub fn next(&mut self, neighbour: NeighbourId) -> Option<Next> {
-        let outbound = self.outbound[neighbour].as_mut()?;
-        if let Some(update) = outbound.pending.pop() {
-            return Some(Next::Live(update));
-        }
-        match outbound.catch_up.as_mut()?.next(&self.store) {
-            Some(update) => Some(Next::CatchUp(update)),
-            None => {
-                outbound.catch_up = None;
-                Some(Next::CaughtUp)
+    /// Takes the live update that is to be sent to a neighbour next.
+    pub fn next_live(&mut self, neighbour: NeighbourId) -> Option<Update> {
+        self.outbound[neighbour].as_mut()?.pending.pop()
+    }
+
+    /// Appends the next line that brings a neighbour up to date, LF included, if there is one.
+    pub fn catch_up(&mut self, neighbour: NeighbourId, now: UnixTime, out: &mut Vec<u8>) -> Option<Said> {
+        let catch_up = &mut self.outbound[neighbour].as_mut()?.catch_up;
+        match catch_up {
+            CatchUp::Done => None,
+            CatchUp::Sync(sync) => sync.say(&self.store, now, out),
+            CatchUp::Everything(walk) => {
+                let Some(update) = walk.next(&self.store) else {
+                    *catch_up = CatchUp::Done;
+                    out.extend_from_slice(DONE);
+                    return Some(Said::Other);
+                };
+                out.extend_from_slice(update.line().bytes());
+                out.push(b'\n');
+                Some(Said::Entry)
             }
         }
     }
 }
 
-impl CatchUp {
+impl Walk {
     fn next(&mut self, store: &Store) -> Option<Update> {
         while self.updates.is_empty() && self.next_bucket < BUCKETS {
             self.updates = store.bucket(self.next_bucket).into();
@@ -180,24 +320,25 @@ mod tests {
         Update::new(AtLine::parse(text.as_bytes()).unwrap())
     }
 
+    const NOW: UnixTime = UnixTime::new(std::time::Duration::from_secs(100));
+
     fn herd_of(neighbours: usize) -> Flood {
         let mut flood = Flood::new(LIMITS, neighbours);
         for neighbour in 0..neighbours {
-            flood.link_up(neighbour);
-            while flood.next(neighbour).is_some() {}
+            flood.link_up(neighbour, Manner::Everything);
+            assert_eq!(drain(&mut flood, neighbour), ["DONE"]);
         }
         flood
     }
 
-    /// All that is to be sent to a neighbour: lines, and `DONE` for the end of catching up.
+    /// All that is to be sent to a neighbour, what is live first.
     fn drain(flood: &mut Flood, neighbour: NeighbourId) -> Vec<String> {
-        let text = |update: Update| String::from_utf8(update.line().bytes().to_vec()).unwrap();
-        let next = std::iter::from_fn(|| flood.next(neighbour));
-        next.map(|next| match next {
-            Next::Live(update) | Next::CatchUp(update) => text(update),
-            Next::CaughtUp => "DONE".into(),
-        })
-        .collect()
+        let mut said: Vec<String> =
+            std::iter::from_fn(|| flood.next_live(neighbour)).map(|update| text(&update)).collect();
+        let mut out = Vec::new();
+        while flood.catch_up(neighbour, NOW, &mut out).is_some() {}
+        said.extend(String::from_utf8(out).unwrap().lines().map(str::to_owned));
+        said
     }
 
     fn text(update: &Update) -> String {
@@ -245,8 +386,8 @@ mod tests {
             flood.offer(update(client, 1).line(), None);
         }
         assert_eq!((flood.pending(0), flood.pending(1)), (0, 100));
-        assert!(flood.next(0).is_none());
-        flood.link_up(0);
+        assert!(drain(&mut flood, 0).is_empty());
+        flood.link_up(0, Manner::Everything);
         let mut sent = drain(&mut flood, 0);
         assert_eq!(sent.pop().unwrap(), "DONE");
         sent.sort();
@@ -261,16 +402,43 @@ mod tests {
         for client in 0..50 {
             flood.offer(update(client, 1).line(), None);
         }
-        flood.link_up(0);
-        assert!(matches!(flood.next(0), Some(Next::CatchUp(_))));
+        flood.link_up(0, Manner::Everything);
+        let mut out = Vec::new();
+        assert_eq!(flood.catch_up(0, NOW, &mut out), Some(Said::Entry));
         let mut last_sent = std::collections::BTreeMap::new();
         for client in 0..50 {
             flood.offer(update(client, 2).line(), None);
-            let Some(Next::Live(update)) = flood.next(0) else { panic!("live first") };
+            let update = flood.next_live(0).expect("live first");
             last_sent.insert(update.line().id().to_vec(), update.line().stamp());
         }
         let rest = drain(&mut flood, 0);
         assert_eq!(rest.len(), 50, "49 more of the old ones at most, and DONE: {rest:?}");
         assert_eq!(last_sent.len(), 50);
+    }
+
+    #[test]
+    fn what_an_observer_says_is_not_learnt() {
+        let mut flood = herd_of(1);
+        flood.link_up(0, Manner::Observer);
+        for line in ["AT Clark +0.000000000 a +0+0 1", "SYNC HAVE AT Clark +0.000000000 a +0+0 1", "DONE", "PING"] {
+            assert_eq!(flood.hear(0, line.as_bytes(), NOW).unwrap().0, Heard::Nothing);
+        }
+        assert_eq!(flood.hear(0, b"X", NOW).unwrap().0, Heard::Unknown);
+        assert_eq!(flood.store().clients(), 0);
+    }
+
+    #[test]
+    fn a_slow_neighbours_queue_does_not_outgrow_a_full_store() {
+        let limits = StoreLimits { clients: 100, bytes: 1 << 20 };
+        let mut flood = Flood::new(limits, 2);
+        flood.link_up(0, Manner::Everything);
+        assert_eq!(drain(&mut flood, 0), ["DONE"]);
+        for moment in 1..5000 {
+            flood.offer(update(moment, moment).line(), Some(1));
+            assert!(flood.pending(0) <= 2 * limits.clients, "after {moment}");
+        }
+        let sent = drain(&mut flood, 0);
+        let known = (4900..5000).map(|client| text(&update(client, client)));
+        assert!(known.into_iter().all(|line| sent.contains(&line)), "what is stored is sent");
     }
 }

@@ -7,7 +7,7 @@
 //! | | |
 //! |---|---|
 //! | [`protocol`] | pure: bytes in, values out; no IO, no clock, no tokio |
-//! | [`digest`], [`pending`], [`store`], [`flood`] | pure state: last writer wins; what waits for whom |
+//! | [`digest`], [`pending`], [`quota`], [`store`], [`sync`], [`flood`] | pure state: last writer wins; what waits for whom; anti-entropy; how often |
 //! | [`clock`], [`config`], [`io_log`], [`metrics`], [`net`], [`tls`] | one job each |
 //! | [`node`], `scratch` | what the tasks of a server share, and what those of a thread do |
 //! | [`link`], [`places`] | a link to a neighbour; the Places client |
@@ -19,7 +19,9 @@ pub mod protocol;
 pub mod digest;
 pub mod flood;
 pub mod pending;
+pub mod quota;
 pub mod store;
+pub mod sync;
 
 pub mod clock;
 pub mod config;

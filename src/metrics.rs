@@ -9,7 +9,7 @@ use std::time::Duration;
 use metrics::{Counter, Gauge, Histogram, Recorder};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusRecorder};
 
-pub use self::labels::{Closed, Family, Kind, Label, PlacesOutcome, Received, Rejected};
+pub use self::labels::{Closed, Family, Kind, Label, PlacesOutcome, QuotaScope, Received, Rejected};
 use self::register::Register;
 use crate::config::Herd;
 use crate::protocol::command::Invalid;
@@ -74,6 +74,8 @@ pub struct ClientMetrics {
     pub messages: Family<Kind, Counter>,
     /// Invalid commands, by reason.
     pub invalid: Family<Invalid, Counter>,
+    /// WHATSATs that were answered without Places because a quota was used up, by whose.
+    pub over_quota: Family<QuotaScope, Counter>,
     /// From a command read to its reply handed to the socket, by kind.
     pub request_duration: Family<Kind, Histogram>,
     /// Bytes from and to clients.
@@ -102,11 +104,15 @@ pub struct PeerMetrics {
     pub flood_sent: Counter,
     /// Updates received, by what became of them.
     pub flood_received: Family<Received, Counter>,
-    /// Updates sent because a link had formed.
+    /// Updates sent because the neighbour was found to lack them.
     pub sync_sent: Counter,
-    /// Times a link's two sides were brought together.
+    /// Bytes of all lines that compare stores or bring the neighbour up to date.
+    pub sync_sent_bytes: Counter,
+    /// Buckets whose entries were listed, because their digests differ.
+    pub sync_listed_buckets: Counter,
+    /// Times the two sides have begun to compare stores.
     pub sync_rounds: Counter,
-    /// Updates that a reconciliation in the background found missing on either side.
+    /// Updates that a comparison in the background has found missing here.
     pub divergence: Counter,
     /// Lines of a kind that is not known.
     pub unknown_lines: Counter,
@@ -225,6 +231,9 @@ mod tests {
             "herd_client_connections{server=\"Clark\"} 0",
             "herd_messages_received_total{server=\"Clark\",kind=\"whatsat\"} 0",
             "herd_invalid_messages_total{server=\"Clark\",reason=\"unknown_client\"} 0",
+            "herd_client_connections_rejected_total{server=\"Clark\",reason=\"address\"} 0",
+            "herd_whatsat_over_quota_total{server=\"Clark\",scope=\"connection\"} 0",
+            "herd_whatsat_over_quota_total{server=\"Clark\",scope=\"total\"} 0",
             "herd_flood_received_total{server=\"Clark\",peer=\"Jaquez\",outcome=\"invalid\"} 0",
             "herd_propagation_latency_seconds_bucket{server=\"Clark\",origin=\"other\",le=\"0.00005\"} 0",
             "herd_places_requests_total{server=\"Clark\",outcome=\"timeout\"} 0",

@@ -1,5 +1,7 @@
 //! Sockets: the only file that names `tokio::net`, so that a simulation can put its own here.
 
+mod accept;
+
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -8,6 +10,7 @@ use socket2::{SockRef, TcpKeepalive};
 pub use tokio::net::{TcpListener, TcpStream};
 use tokio::net::{TcpSocket, lookup_host};
 
+pub use self::accept::Acceptor;
 use crate::config::Address;
 
 /// Connections that may wait to be accepted; the kernel caps this at `net.core.somaxconn`.

@@ -10,9 +10,11 @@ use crate::config::{Address, Herd, Limits};
 use crate::flood::{Flood, NeighbourId, Wake};
 use crate::io_log::{Batch, IoLog};
 use crate::metrics::Metrics;
+use crate::protocol::peer::MIN_LINE;
 use crate::protocol::text::Name;
 use crate::protocol::time::UnixTime;
 use crate::protocol::update::AT_OVERHEAD;
+use crate::tls::Identity;
 
 /// One server: what it knows, whom it talks to, and where it writes that down.
 #[derive(Debug)]
@@ -31,6 +33,8 @@ pub struct Node {
     pub log: IoLog,
     /// The longest line that a neighbour may send, in bytes without its LF.
     pub peer_line: usize,
+    /// What proves names on links; without it links are plain text and names are believed.
+    pub tls: Option<Identity>,
     flood: Mutex<Flood>,
 }
 
@@ -55,8 +59,8 @@ pub struct Neighbour {
 pub enum Role {
     /// We dial, at this address.
     WeDial(Address),
-    /// It dials us.
-    TheyDial,
+    /// It dials us; where it listens itself.
+    TheyDial(Address),
     /// It may dial us to listen in; what it sends is ignored.
     Observer,
 }
@@ -87,8 +91,15 @@ impl Node {
             clock,
             metrics,
             log,
-            peer_line: limits.line + AT_OVERHEAD,
+            peer_line: limits.line.max(MIN_LINE) + AT_OVERHEAD,
+            tls: None,
         }
+    }
+
+    /// The same server, whose links run over TLS if there is an identity for it.
+    #[must_use]
+    pub fn with_tls(self, tls: Option<Identity>) -> Self {
+        Self { tls, ..self }
     }
 
     /// All that the server knows and has yet to say. Keep it for a few lines only.
@@ -115,9 +126,14 @@ impl Node {
     /// Writes a notice about a neighbour to the log and to stderr.
     pub fn notice(&self, neighbour: &Name, what: &str) {
         tracing::info!(server = %self.name, peer = %neighbour, "{what}");
+        self.note(neighbour.as_str(), what);
+    }
+
+    /// Writes a notice to the log only, where strangers could fill stderr with it.
+    pub fn note(&self, who: &str, what: &str) {
         let mut batch = Batch::default();
         batch.begin(&self.log, self.clock.now());
-        batch.notice(neighbour.as_str(), what);
+        batch.notice(who, what);
         self.log.append(&mut batch);
     }
 }
@@ -178,7 +194,8 @@ fn neighbours(herd: &Herd, server: usize) -> impl Iterator<Item = Neighbour> {
     let servers = herd.neighbours(server).into_iter().map(|neighbour| {
         let neighbour = &herd.servers()[neighbour];
         let we_dial = own.name < neighbour.name;
-        let role = if we_dial { Role::WeDial(neighbour.peers.clone()) } else { Role::TheyDial };
+        let address = neighbour.peers.clone();
+        let role = if we_dial { Role::WeDial(address) } else { Role::TheyDial(address) };
         Neighbour::new(neighbour.name.clone(), role)
     });
     let observers = herd.observers().iter().map(|observer| Neighbour::new(observer.clone(), Role::Observer));

@@ -93,6 +93,25 @@ impl Pending {
         None
     }
 
+    /// How many clients have a slot, those included whose update need no longer be sent.
+    #[must_use]
+    pub fn slots(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Drops the slots of updates that need no longer be sent.
+    pub fn prune(&mut self, mut is_needed: impl FnMut(&Update) -> bool) {
+        self.slots.retain(|slot| !slot.cancelled && is_needed(&slot.update));
+        self.waiting = self.slots.len();
+        self.numbers.clear();
+        let (slots, first) = (&self.slots, self.first);
+        let hash = |update: &Update| self.hasher.hash_one(update.line().id());
+        let of = |number: u64| &slots[usize::try_from(number - first).expect("the queue fits in memory")].update;
+        for (number, slot) in (first..).zip(slots) {
+            self.numbers.insert_unique(hash(&slot.update), number, |&number| hash(of(number)));
+        }
+    }
+
     /// How many updates wait.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -183,6 +202,8 @@ mod tests {
     enum Step {
         Offer(u8, u32),
         Cancel(u8, u32),
+        /// This client's update is no longer needed.
+        Prune(u8),
         Pop,
     }
 
@@ -190,6 +211,7 @@ mod tests {
         prop_oneof![
             3 => (0..5_u8, 0..6_u32).prop_map(|(client, stamp)| Step::Offer(client, stamp)),
             1 => (0..5_u8, 0..6_u32).prop_map(|(client, stamp)| Step::Cancel(client, stamp)),
+            1 => (0..5_u8).prop_map(Step::Prune),
             1 => Just(Step::Pop),
         ]
     }
@@ -218,6 +240,12 @@ mod tests {
                         if model.get(has.line().id()).is_some_and(|waits| waits.line() <= has.line()) {
                             model.remove(has.line().id());
                         }
+                    }
+                    Step::Prune(client) => {
+                        let gone = update(client, 0).line().id().to_vec();
+                        pending.prune(|update| update.line().id() != gone);
+                        model.remove(&gone);
+                        prop_assert_eq!(pending.slots(), model.len());
                     }
                     Step::Pop => {
                         if let Some(popped) = pending.pop() {

@@ -8,25 +8,24 @@ use std::time::Duration;
 use metrics_exporter_prometheus::PrometheusRecorder;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::{JoinError, JoinHandle, JoinSet};
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::admin::{Admin, Phase};
 use crate::config::{Address, ServerEntry};
 use crate::io_log::Batch;
 use crate::link;
-use crate::metrics::{Closed, Label, Rejected};
-use crate::net::{self, TcpListener, TcpStream};
-use crate::node::{Node, Role};
-use crate::session::{self, Service};
+use crate::metrics::{Closed, Label};
+use crate::net::{self, Acceptor, TcpListener, TcpStream};
+use crate::node::{Neighbour, Node, Role};
+use crate::session::{self, Admission, Service};
+use crate::tls::Identity;
 
 /// Connections to the peer port, beyond two per neighbour, that may be saying HELLO.
 const STRANGERS: usize = 64;
-/// How long to wait after the system could not accept a connection: it lacks descriptors.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-/// How long a server that starts waits for its neighbours: one that is there dials or answers
-/// within [`link::REDIAL`].
-const FIRST_LINKS: Duration = Duration::from_millis(300);
+/// How long a server that starts waits for links with the neighbours that are there: they dial
+/// or answer within [`link::REDIAL`], unless the machine is busy, or they are stuck.
+const FIRST_LINKS: Duration = Duration::from_secs(3);
 /// How long it then waits at most for them to say all that they know.
 const CATCH_UP: Duration = Duration::from_secs(10);
 /// How long sessions may take to answer what was read once the server stops.
@@ -61,7 +60,8 @@ pub enum ListenError {
     /// The peer port could be reached from other machines.
     #[error(
         "peers = \"{0}\" can be reached from other machines, and a link without TLS believes any name: \
-         listen on loopback, such as 127.0.0.1:{port}, and join machines by tunnels that end there (ssh -L, WireGuard with a local relay)",
+         give --tls-cert, --tls-key and --tls-ca (`server certs --out DIR` makes a set to try), \
+         or listen on loopback, such as 127.0.0.1:{port}, and join machines by tunnels that end there (ssh -L, WireGuard with a local relay)",
         port = .0.port()
     )]
     OpenPeerPort(Address),
@@ -78,12 +78,12 @@ fn explain(error: &io::Error) -> String {
 }
 
 impl Listeners {
-    /// Listens at a server's three addresses.
+    /// Listens at a server's three addresses. Neighbours on other machines need TLS.
     ///
     /// # Errors
     /// [`ListenError`], with the address.
-    pub async fn bind(entry: &ServerEntry) -> Result<Self, ListenError> {
-        if !entry.peers.is_loopback() {
+    pub async fn bind(entry: &ServerEntry, tls: Option<&Identity>) -> Result<Self, ListenError> {
+        if tls.is_none() && !entry.peers.is_loopback() {
             return Err(ListenError::OpenPeerPort(entry.peers.clone()));
         }
         let listen = async |what, address: &Address| {
@@ -149,15 +149,15 @@ impl Server {
 }
 
 /// Waits for the neighbours that are there, and until they have said all that they know.
-async fn catch_up(node: &Node) {
+async fn catch_up(node: &Arc<Node>) {
+    let mut linked = JoinSet::new();
+    for id in 0..node.neighbours.len() {
+        let node = Arc::clone(node);
+        linked.spawn(async move { link_with(&node.neighbours[id]).await });
+    }
+    // Who takes longer is stuck.
+    let _ = timeout(FIRST_LINKS, linked.join_all()).await;
     let servers = || node.neighbours.iter().filter(|neighbour| neighbour.role != Role::Observer);
-    let linked = async {
-        for neighbour in servers() {
-            neighbour.wait_for_link(|link| link.up_since.is_some() || link.unreachable).await;
-        }
-    };
-    // Who does not come is not there.
-    let _ = timeout(FIRST_LINKS, linked).await;
     let caught_up = async {
         for neighbour in servers() {
             neighbour.wait_for_link(|link| link.up_since.is_none() || link.caught_up).await;
@@ -165,6 +165,17 @@ async fn catch_up(node: &Node) {
     };
     if timeout(CATCH_UP, caught_up).await.is_err() {
         tracing::warn!(server = %node.name, "still catching up; clients are served from what is known so far");
+    }
+}
+
+/// Waits for the link with a neighbour, if that is there.
+async fn link_with(neighbour: &Neighbour) {
+    match &neighbour.role {
+        Role::WeDial(_) => neighbour.wait_for_link(|link| link.up_since.is_some() || link.unreachable).await,
+        Role::TheyDial(address) if link::is_listening(address).await => {
+            neighbour.wait_for_link(|link| link.up_since.is_some()).await;
+        }
+        Role::TheyDial(_) | Role::Observer => {}
     }
 }
 
@@ -177,18 +188,13 @@ struct Sessions {
 
 impl Sessions {
     async fn accept_until(&mut self, listener: TcpListener, stop: &CancellationToken) {
+        let mut acceptor = Acceptor::new(listener, "a client");
         loop {
             tokio::select! {
                 biased;
                 () = stop.cancelled() => return,
                 Some(ended) = self.tasks.join_next() => self.note_end(ended),
-                accepted = listener.accept() => match accepted {
-                    Ok((stream, address)) => self.start(stream, address, stop),
-                    Err(error) => {
-                        tracing::warn!(%error, "cannot accept a client; trying again");
-                        sleep(ACCEPT_PAUSE).await;
-                    }
-                },
+                (stream, address) = acceptor.accept() => self.start(stream, address, stop),
             }
         }
     }
@@ -196,9 +202,9 @@ impl Sessions {
     /// Gives a connection a task, or closes it at once if as many as may be are open.
     fn start(&mut self, stream: TcpStream, address: SocketAddr, stop: &CancellationToken) {
         let metrics = &self.service.node.metrics.clients;
-        let Some(permit) = self.service.admit() else {
-            metrics.rejected.of(Rejected::Limit).increment(1);
-            return;
+        let admission = match self.service.admit(address.ip()) {
+            Ok(admission) => admission,
+            Err(reason) => return metrics.rejected.of(reason).increment(1),
         };
         if net::prepare_client(&stream).is_err() {
             return;
@@ -206,7 +212,7 @@ impl Sessions {
         self.accepted += 1;
         metrics.accepted.increment(1);
         metrics.connections.increment(1.0);
-        let session = serve(stream, address, Arc::clone(&self.service), self.accepted, stop.clone(), permit);
+        let session = serve(stream, address, Arc::clone(&self.service), self.accepted, stop.clone(), admission);
         self.tasks.spawn(session);
     }
 
@@ -242,7 +248,7 @@ async fn serve(
     service: Arc<Service>,
     number: u64,
     stop: CancellationToken,
-    _permit: OwnedSemaphorePermit,
+    _admission: Admission,
 ) -> Closed {
     let node = Arc::clone(&service.node);
     note(&node, number, format_args!("connected from {address}"));
@@ -268,22 +274,17 @@ async fn keep_links(listener: TcpListener, node: Arc<Node>, stop: CancellationTo
         }
     }
     let connections = Arc::new(Semaphore::new(STRANGERS + 2 * node.neighbours.len()));
+    let mut acceptor = Acceptor::new(listener, "a neighbour");
     loop {
         tokio::select! {
             biased;
             () = stop.cancelled() => break,
             Some(ended) = links.join_next() => report(ended),
-            accepted = listener.accept() => match accepted {
-                Ok((stream, address)) => {
-                    if let Ok(permit) = Arc::clone(&connections).try_acquire_owned() {
-                        links.spawn(let_in(Arc::clone(&node), stream, address, stop.clone(), permit));
-                    }
+            (stream, address) = acceptor.accept() => {
+                if let Ok(permit) = Arc::clone(&connections).try_acquire_owned() {
+                    links.spawn(let_in(Arc::clone(&node), stream, address, stop.clone(), permit));
                 }
-                Err(error) => {
-                    tracing::warn!(%error, "cannot accept a neighbour; trying again");
-                    sleep(ACCEPT_PAUSE).await;
-                }
-            },
+            }
         }
     }
     while let Some(ended) = links.join_next().await {

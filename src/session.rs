@@ -3,25 +3,30 @@
 //! A session works in turns: it settles what waited, writes what it has, reads what is there,
 //! and answers that with one write. Between turns an idle connection holds no buffer.
 
+mod admission;
 mod answer;
 mod replies;
+mod whatsat_quota;
 
 use std::future::poll_fn;
 use std::io;
+use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::yield_now;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
+pub use self::admission::Admission;
+use self::admission::Room;
 use self::answer::{Answering, Turn};
+use self::whatsat_quota::TotalQuota;
 use crate::config::Limits;
-use crate::metrics::Closed;
+use crate::metrics::{Closed, Rejected};
 use crate::node::Node;
 use crate::places::Places;
 use crate::protocol::line::LineReader;
@@ -43,28 +48,30 @@ pub struct Service {
     pub limits: Limits,
     /// Close each connection once what was read is answered (`--close-after-reply`).
     pub close_after_reply: bool,
-    /// One permit per connection that may yet be opened.
-    connections: Arc<Semaphore>,
+    room: Room,
+    whatsat_quota: TotalQuota,
 }
 
 impl Service {
     /// The service of a server, with room for the connections that `limits` allows.
     #[must_use]
     pub fn new(node: Arc<Node>, places: Places, limits: Limits, close_after_reply: bool) -> Self {
-        let connections = Arc::new(Semaphore::new(limits.connections));
-        Self { node, places, limits, close_after_reply, connections }
+        let (room, whatsat_quota) = (Room::new(&limits), TotalQuota::new(&limits));
+        Self { node, places, limits, close_after_reply, room, whatsat_quota }
     }
 
-    /// Room for one more connection, for as long as the permit is held.
-    #[must_use]
-    pub fn admit(&self) -> Option<OwnedSemaphorePermit> {
-        Arc::clone(&self.connections).try_acquire_owned().ok()
+    /// Room for one more connection, from `address`, for as long as the admission is held.
+    ///
+    /// # Errors
+    /// Why there is none: as many as may be are open, in all or from there.
+    pub fn admit(&self, address: IpAddr) -> Result<Admission, Rejected> {
+        self.room.admit(address)
     }
 
     /// Connections that are open.
     #[must_use]
     pub fn open_connections(&self) -> usize {
-        self.limits.connections - self.connections.available_permits()
+        self.limits.connections - self.room.free()
     }
 }
 

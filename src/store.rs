@@ -10,11 +10,10 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use self::eviction::Eviction;
 use crate::digest::Digest;
+pub use crate::protocol::sync::BUCKETS;
+use crate::protocol::sync::GROUP;
+use crate::protocol::time::UnixTime;
 use crate::protocol::update::{AtLine, Update};
-
-/// Buckets that clients are hashed into, by a hash that is the same on every server. Each
-/// bucket has its own table, so no insertion ever waits for all clients to be moved.
-pub const BUCKETS: usize = 4096;
 
 /// How much a store keeps; past either limit the smallest update by (receipt, id) goes.
 #[derive(Debug, Clone, Copy)]
@@ -39,6 +38,8 @@ pub enum Merge {
 /// Per client the greatest update.
 #[derive(Debug)]
 pub struct Store {
+    /// [`BUCKETS`], by a hash that is the same on every server. Each bucket has its own table,
+    /// so no insertion ever waits for all clients to be moved.
     buckets: Vec<Bucket>,
     hasher: foldhash::fast::RandomState,
     limits: StoreLimits,
@@ -112,6 +113,39 @@ impl Store {
         updates
     }
 
+    /// The updates of one bucket, in no order.
+    ///
+    /// # Panics
+    /// If `number` is not below [`BUCKETS`].
+    pub fn updates(&self, number: usize) -> impl Iterator<Item = &Update> {
+        self.buckets[number].updates.iter()
+    }
+
+    /// The digests of the buckets of a group, in order.
+    ///
+    /// # Panics
+    /// If there is no such group.
+    pub fn bucket_digests(&self, group: usize) -> impl Iterator<Item = Digest> {
+        self.buckets[group * GROUP..][..GROUP].iter().map(|bucket| bucket.digest)
+    }
+
+    /// The digest of each group of buckets, in order.
+    pub fn group_digests(&self) -> impl Iterator<Item = Digest> {
+        self.buckets.chunks(GROUP).map(|group| group.iter().map(|bucket| bucket.digest).sum())
+    }
+
+    /// What was received before this is not taken in: something received then had to go.
+    #[must_use]
+    pub fn floor(&self) -> Option<UnixTime> {
+        self.eviction.floor()
+    }
+
+    /// How much is kept, at most.
+    #[must_use]
+    pub fn limits(&self) -> StoreLimits {
+        self.limits
+    }
+
     /// The digest of everything that is known: two stores with equal digests are equal.
     #[must_use]
     pub fn digest(&self) -> Digest {
@@ -172,10 +206,16 @@ impl Store {
     }
 }
 
-/// The bucket of a client: the lowest bits of its XXH3 hash (64 bits, seed 0).
+/// The hash of a client that is the same on every server: XXH3, 64 bits, seed 0.
+#[must_use]
+pub fn client_hash(id: &[u8]) -> u64 {
+    xxh3_64(id)
+}
+
+/// The bucket of a client: the lowest bits of its hash.
 #[allow(clippy::cast_possible_truncation)]
 fn bucket_of(id: &[u8]) -> usize {
-    xxh3_64(id) as usize % BUCKETS
+    client_hash(id) as usize % BUCKETS
 }
 
 #[cfg(test)]
@@ -299,7 +339,46 @@ mod tests {
         assert_eq!(store.digest(), before);
     }
 
+    /// Clients with several updates each, whose stamps and receipts rise together, in any order.
+    fn rising_updates() -> impl Strategy<Value = Vec<String>> {
+        let updates =
+            (0..12_u32, 0..40_u32).prop_map(|(client, time)| format!("AT Clark +1.000000000 c{client} +0+0 {time}"));
+        prop::collection::vec(updates, 0..60)
+    }
+
     proptest! {
+        #[test]
+        fn full_stores_are_equal_whatever_the_order_also_when_clients_report_again(
+            (original, shuffled) in rising_updates()
+                .prop_flat_map(|updates| (Just(updates.clone()), Just(updates).prop_shuffle())),
+            limit in 1..14_usize,
+        ) {
+            let limits = StoreLimits { clients: limit, ..ROOMY };
+            let all = filled(ROOMY, &original);
+            let mut newest = contents(&all);
+            newest.sort_by_key(|bytes| {
+                let line = AtLine::parse(bytes).unwrap();
+                (line.receipt(), line.id().to_vec())
+            });
+            let kept: Vec<_> = newest.split_off(newest.len().saturating_sub(limit));
+            let kept: Vec<_> = kept.into_iter().map(|bytes| String::from_utf8(bytes).unwrap()).collect();
+            prop_assert_eq!(filled(limits, &original).digest(), filled(ROOMY, &kept).digest());
+            prop_assert_eq!(filled(limits, &shuffled).digest(), filled(ROOMY, &kept).digest());
+        }
+
+        #[test]
+        fn stores_that_are_full_in_bytes_are_equal_whatever_the_order(
+            lengths in prop::collection::vec(1..200_usize, 1..40),
+            order in Just((0..40_usize).collect::<Vec<_>>()).prop_shuffle(),
+            bytes in 200..4000_usize,
+        ) {
+            let line = |n: usize| format!("AT Clark +{n}.000000000 {} +0+0 1", "c".repeat(lengths[n]));
+            let inorder: Vec<_> = (0..lengths.len()).map(line).collect();
+            let shuffled: Vec<_> = order.into_iter().filter(|&n| n < lengths.len()).map(line).collect();
+            let limits = StoreLimits { bytes, ..ROOMY };
+            prop_assert_eq!(filled(limits, &shuffled).digest(), filled(limits, &inorder).digest());
+        }
+
         #[test]
         fn a_full_store_keeps_the_greatest_by_receipt_whatever_the_order(
             order in Just((0..60_u32).collect::<Vec<_>>()).prop_shuffle(),

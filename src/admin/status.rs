@@ -75,7 +75,7 @@ impl Link {
             peer: neighbour.name.to_string(),
             role: match neighbour.role {
                 Role::WeDial(_) => "we_dial",
-                Role::TheyDial => "they_dial",
+                Role::TheyDial(_) => "they_dial",
                 Role::Observer => "observer",
             },
             up: up_since.is_some(),

@@ -35,6 +35,13 @@ impl Address {
         self.host.eq_ignore_ascii_case("localhost") || self.ip().is_some_and(|ip| ip.is_loopback())
     }
 
+    /// One text for all ways to write the same host and port: names ignore case, and an IP
+    /// address has several forms.
+    pub(super) fn canonical(&self) -> String {
+        let host = self.ip().map_or_else(|| self.host.to_ascii_lowercase(), |ip| ip.to_canonical().to_string());
+        Self { host, port: self.port }.to_string()
+    }
+
     fn ip(&self) -> Option<IpAddr> {
         self.host.parse().ok()
     }

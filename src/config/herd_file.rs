@@ -159,7 +159,7 @@ fn check_name(name: &Spanned<String>, taken: &mut BTreeMap<String, String>) -> R
     }
 }
 
-/// `used` holds the addresses so far, with the key that each stands under.
+/// `used` holds the addresses so far, in their canonical form, with the key that each stands under.
 fn check_address(key: &str, text: &Spanned<String>, used: &mut BTreeMap<String, String>) -> Result<Address, Mistake> {
     let address: Address = match text.get_ref().parse() {
         Ok(address) => address,
@@ -168,7 +168,7 @@ fn check_address(key: &str, text: &Spanned<String>, used: &mut BTreeMap<String, 
     if address.port() == 0 {
         return mistake(text.span(), format!("{key}: port 0 is no port that neighbours and clients could know"));
     }
-    match used.insert(address.to_string(), key.to_owned()) {
+    match used.insert(address.canonical(), key.to_owned()) {
         Some(other) => mistake(text.span(), format!("{key}: {address} is used already, by {other}")),
         None => Ok(address),
     }
@@ -289,6 +289,18 @@ mod tests {
             (
                 A.replace(":2", ":1"),
                 "herd file, line 3: servers.A.peers: 127.0.0.1:1 is used already, by servers.A.clients",
+            ),
+            (
+                A.replace("127.0.0.1:1", "[::1]:1").replace("127.0.0.1:2", "[0:0::0:1]:1"),
+                "herd file, line 3: servers.A.peers: [0:0::0:1]:1 is used already, by servers.A.clients",
+            ),
+            (
+                A.replace("127.0.0.1:1", "localhost:1").replace("127.0.0.1:2", "Localhost:1"),
+                "herd file, line 3: servers.A.peers: Localhost:1 is used already, by servers.A.clients",
+            ),
+            (
+                A.replace("127.0.0.1:2", "[::ffff:127.0.0.1]:1"),
+                "herd file, line 3: servers.A.peers: [::ffff:127.0.0.1]:1 is used already, by servers.A.clients",
             ),
             (
                 A.replace(":2", ":0"),

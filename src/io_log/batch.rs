@@ -56,6 +56,13 @@ impl Batch {
         }
     }
 
+    /// Adds lines that were read or written, each with its LF.
+    pub fn lines(&mut self, who: &str, direction: Direction, lines: &[u8]) {
+        for line in lines.split_inclusive(|&byte| byte == b'\n') {
+            self.line(who, direction, line.strip_suffix(b"\n").unwrap_or(line));
+        }
+    }
+
     /// Adds a Places body that was written: its size, or all of it if the log keeps bodies.
     pub fn body(&mut self, who: &str, body: &[u8]) {
         if self.enabled {

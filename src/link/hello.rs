@@ -4,35 +4,43 @@ use std::future::poll_fn;
 use std::io;
 
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::{HANDSHAKE, LinkError};
 use crate::io_log::{Batch, Direction};
 use crate::node::Node;
 use crate::protocol::line::{Line, LineReader};
-use crate::protocol::peer::{Hello, MAX_HELLO, write_refused};
+use crate::protocol::peer::{Hello, HelloError, MAX_HELLO, write_refused};
 use crate::protocol::text::Name;
 use crate::scratch;
+use crate::tls;
 
 /// A connection whose two ends know each other.
 #[derive(Debug)]
 pub(super) struct Greeting<S> {
     pub(super) stream: S,
+    /// Whether the other side can compare stores.
+    pub(super) sync: bool,
     /// What came behind the other side's HELLO.
     pub(super) early: Vec<u8>,
 }
 
-/// Greets the neighbour that we have dialled.
-pub(super) async fn dial<S>(mut stream: S, node: &Node, neighbour: &Name) -> Result<Greeting<S>, LinkError>
+/// Greets the neighbour that we have dialled. Its answer has time until `until`.
+pub(super) async fn dial<S>(
+    mut stream: S,
+    node: &Node,
+    neighbour: &Name,
+    until: Instant,
+) -> Result<Greeting<S>, LinkError>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     say(&mut stream, node, neighbour.as_str(), |line| Hello::write(&node.name, line)).await?;
-    let (hello, early) = hear(&mut stream, node, neighbour.as_str()).await?;
+    let (hello, early) = hear(&mut stream, node, neighbour.as_str(), until).await?;
     if hello.name != *neighbour {
         return Err(LinkError::WrongName { expected: neighbour.clone(), found: hello.name });
     }
-    Ok(Greeting { stream, early })
+    Ok(Greeting { stream, sync: hello.sync, early })
 }
 
 /// Answers a neighbour that has dialled us.
@@ -49,8 +57,13 @@ where
     Ok(stream.shutdown().await?)
 }
 
-/// Reads the other side's first line, and whatever has come behind it.
-pub(super) async fn hear<S>(stream: &mut S, node: &Node, who: &str) -> Result<(Hello, Vec<u8>), LinkError>
+/// Reads the other side's first line, and whatever has come behind it, until `until`.
+pub(super) async fn hear<S>(
+    stream: &mut S,
+    node: &Node,
+    who: &str,
+    until: Instant,
+) -> Result<(Hello, Vec<u8>), LinkError>
 where
     S: AsyncRead + Unpin,
 {
@@ -66,15 +79,22 @@ where
             if bytes.is_empty() {
                 return Err(LinkError::Closed);
             }
+            if node.tls.is_none() && tls::begins_like_tls(&bytes) {
+                return Err(LinkError::OnlyTheySpeakTls);
+            }
             let mut rest = &bytes[..];
             if let Some(line) = reader.next_line(&mut rest) {
-                let (Line::Whole(line) | Line::Unended(line) | Line::TooLong(line)) = line;
-                log(node, who, Direction::Read, line);
-                return Ok((Hello::parse(line)?, rest.to_vec()));
+                let (Line::Whole(bytes) | Line::Unended(bytes) | Line::TooLong(bytes)) = line;
+                log(node, who, Direction::Read, bytes);
+                // Of a longer one the name may be cut, and its rest would be read as lines of the link.
+                if matches!(line, Line::TooLong(_)) {
+                    return Err(HelloError::TooLong.into());
+                }
+                return Ok((Hello::parse(bytes)?, rest.to_vec()));
             }
         }
     };
-    timeout(HANDSHAKE, first_line).await.map_err(|_| LinkError::NoHello)?
+    timeout_at(until, first_line).await.map_err(|_| LinkError::NoHello)?
 }
 
 async fn say<S>(stream: &mut S, node: &Node, who: &str, write: impl FnOnce(&mut Vec<u8>)) -> Result<(), LinkError>

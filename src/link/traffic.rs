@@ -12,24 +12,27 @@ use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::LinkError;
-use crate::flood::{NeighbourId, Next, Outcome, Wake};
+use crate::flood::{Heard, NeighbourId, Wake, Way};
 use crate::io_log::{Batch, Direction};
 use crate::metrics::{PeerMetrics, Received};
-use crate::node::{Neighbour, Node, Role};
+use crate::node::{Neighbour, Node};
 use crate::protocol::line::{Line, LineReader};
-use crate::protocol::peer::{DONE, PING, PeerLine};
+use crate::protocol::peer::PING;
 use crate::protocol::time::UnixTime;
-use crate::protocol::update::AtLine;
 use crate::scratch::{self, Progress, Scratch};
+use crate::sync::Said;
 
 /// How often we say that we live.
 const KEEPALIVE: Duration = Duration::from_secs(1);
 /// A neighbour that was silent for this long is taken for dead.
 pub(super) const SILENCE: Duration = Duration::from_secs(5);
-/// Bytes of updates that are put into one write.
-const BATCH: usize = 64 << 10;
-/// Bytes of catching up among them: what is live never waits behind more than that here.
+/// Bytes of live updates that are put into one write.
+const LIVE_BATCH: usize = 48 << 10;
+/// Bytes behind them that bring the neighbour up to date: what is live never waits behind more
+/// than that and a line here.
 const CATCH_UP_BATCH: usize = 16 << 10;
+/// How long after a link has formed, and then after each time, stores are compared again.
+pub(super) const BACKGROUND_ROUND: Duration = Duration::from_secs(30);
 /// How long what waits may take to be sent when the server stops.
 const FLUSH: Duration = Duration::from_millis(300);
 
@@ -44,12 +47,26 @@ pub(super) struct Traffic<'n, S> {
     written: usize,
     /// When something was last received.
     heard: Instant,
+    /// When stores are compared again.
+    next_round: Instant,
+    /// Updates that a round has found missing here, and that no notice has told of yet.
+    diverged: u64,
 }
 
 impl<'n, S: AsyncRead + AsyncWrite + Unpin> Traffic<'n, S> {
     pub(super) fn new(node: &'n Node, id: NeighbourId, stream: S) -> Self {
-        let reader = LineReader::new(node.peer_line);
-        Self { node, id, stream, reader, output: Vec::new(), written: 0, heard: Instant::now() }
+        let now = Instant::now();
+        Self {
+            node,
+            id,
+            stream,
+            reader: LineReader::new(node.peer_line),
+            output: Vec::new(),
+            written: 0,
+            heard: now,
+            next_round: now + BACKGROUND_ROUND,
+            diverged: 0,
+        }
     }
 
     /// Runs the link until it ends, and says why it did. `early` came behind HELLO.
@@ -59,7 +76,9 @@ impl<'n, S: AsyncRead + AsyncWrite + Unpin> Traffic<'n, S> {
         stop: &CancellationToken,
         replaced: &CancellationToken,
     ) -> LinkError {
-        scratch::with(|scratch| self.take_in(early, &mut scratch.log, &mut scratch.wake));
+        if let Err(reason) = scratch::with(|scratch| self.take_in(early, &mut scratch.log, &mut scratch.wake)) {
+            return reason;
+        }
         let mut stopped = pin!(stop.cancelled());
         let mut replaced = pin!(replaced.cancelled());
         let mut ticks = interval(KEEPALIVE);
@@ -84,6 +103,7 @@ impl<'n, S: AsyncRead + AsyncWrite + Unpin> Traffic<'n, S> {
                     if self.heard.elapsed() >= SILENCE {
                         return LinkError::Silent;
                     }
+                    self.begin_round_if_due();
                     self.say_that_we_live();
                 }
             }
@@ -117,32 +137,40 @@ impl<'n, S: AsyncRead + AsyncWrite + Unpin> Traffic<'n, S> {
         }
         self.metrics().bytes.received.increment(count as u64);
         self.heard = Instant::now();
-        self.take_in(&input[..count], log, wake);
+        self.take_in(&input[..count], log, wake)?;
         Ok(Some(if count == input.len() { Progress::More } else { Progress::Done }))
     }
 
     /// Takes in the lines that have arrived. A line that has not ended waits for its end; at
     /// the end of the stream it is dropped, for it may be mutilated.
-    fn take_in(&mut self, mut input: &[u8], log: &mut Batch, wake: &mut Wake) {
-        let (node, neighbour, metrics) = (self.node, self.neighbour(), self.metrics());
+    fn take_in(&mut self, mut input: &[u8], log: &mut Batch, wake: &mut Wake) -> Result<(), LinkError> {
+        let (node, metrics) = (self.node, self.metrics());
+        let name = self.neighbour().name.as_str();
         let now = node.clock.now();
         log.begin(&node.log, now);
+        let mut result = Ok(());
         while let Some(line) = self.reader.next_line(&mut input) {
             let (Line::Whole(bytes) | Line::Unended(bytes) | Line::TooLong(bytes)) = line;
-            log.line(neighbour.name.as_str(), Direction::Read, bytes);
-            match PeerLine::parse(bytes) {
-                PeerLine::At(_) if neighbour.role == Role::Observer => {}
-                PeerLine::At(_) if matches!(line, Line::TooLong(_)) => {
-                    metrics.flood_received.of(Received::Invalid).increment(1);
+            log.line(name, Direction::Read, bytes);
+            if matches!(line, Line::TooLong(_)) {
+                metrics.flood_received.of(Received::Invalid).increment(1);
+                continue;
+            }
+            let heard = node.flood().hear(self.id, bytes, now);
+            match heard {
+                Ok((heard, links)) => {
+                    *wake |= links;
+                    self.diverged += u64::from(note(node, self.id, heard, now));
                 }
-                PeerLine::At(bytes) => *wake |= learn(node, self.id, bytes, now),
-                PeerLine::Ping => {}
-                PeerLine::Done => neighbour.change_link(|link| link.caught_up = true),
-                PeerLine::Unknown => metrics.unknown_lines.increment(1),
+                Err(overasked) => {
+                    result = Err(overasked.into());
+                    break;
+                }
             }
         }
         node.log.append(log);
         node.wake(std::mem::take(wake));
+        result
     }
 
     /// Writes what waits, as far as the neighbour takes it.
@@ -162,33 +190,53 @@ impl<'n, S: AsyncRead + AsyncWrite + Unpin> Traffic<'n, S> {
         Ok((count > 0).then_some(Progress::Done))
     }
 
-    /// Fills the empty output with what waits, what is live first.
+    /// Fills the empty output with what waits: live updates first, and then some of what brings
+    /// the neighbour up to date, so that neither ever waits for the other to end.
     fn fill(&mut self, log: &mut Batch) -> Progress {
         let (name, metrics) = (self.neighbour().name.as_str(), self.metrics());
-        log.begin(&self.node.log, self.node.clock.now());
-        let mut catch_up = 0;
+        let now = self.node.clock.now();
+        log.begin(&self.node.log, now);
+        let out = &mut self.output;
         let mut flood = self.node.flood();
-        while self.output.len() < BATCH && catch_up < CATCH_UP_BATCH {
-            let Some(next) = flood.next(self.id) else { break };
-            let line = match &next {
-                Next::Live(update) => {
-                    metrics.flood_sent.increment(1);
-                    update.line().bytes()
-                }
-                Next::CatchUp(update) => {
-                    metrics.sync_sent.increment(1);
-                    catch_up += update.line().bytes().len();
-                    update.line().bytes()
-                }
-                Next::CaughtUp => DONE.trim_ascii_end(),
-            };
+        while out.len() < LIVE_BATCH
+            && let Some(update) = flood.next_live(self.id)
+        {
+            let line = update.line().bytes();
             log.line(name, Direction::Written, line);
-            self.output.extend_from_slice(line);
-            self.output.push(b'\n');
+            out.extend_from_slice(line);
+            out.push(b'\n');
+            metrics.flood_sent.increment(1);
+        }
+        let live = out.len();
+        while out.len() < live + CATCH_UP_BATCH {
+            let start = out.len();
+            let Some(said) = flood.catch_up(self.id, now, out) else { break };
+            log.lines(name, Direction::Written, &out[start..]);
+            metrics.sync_sent_bytes.increment((out.len() - start) as u64);
+            match said {
+                Said::Entry => metrics.sync_sent.increment(1),
+                Said::Bucket => metrics.sync_listed_buckets.increment(1),
+                Said::Other => {}
+            }
         }
         drop(flood);
         self.node.log.append(log);
-        if catch_up < CATCH_UP_BATCH && self.output.len() < BATCH { Progress::Done } else { Progress::More }
+        if live < LIVE_BATCH && out.len() < live + CATCH_UP_BATCH { Progress::Done } else { Progress::More }
+    }
+
+    /// Compares stores with the neighbour once more, if it is time and ours to begin.
+    fn begin_round_if_due(&mut self) {
+        if self.next_round <= Instant::now() {
+            self.next_round = Instant::now() + BACKGROUND_ROUND;
+            if self.node.flood().begin_round(self.id) {
+                self.metrics().sync_rounds.increment(1);
+            }
+        }
+        if self.diverged > 0 {
+            let updates = std::mem::take(&mut self.diverged);
+            let what = format!("{updates} updates were missing here that {} had: repaired", self.neighbour().name);
+            self.node.notice(&self.neighbour().name, &what);
+        }
     }
 
     fn say_that_we_live(&mut self) {
@@ -220,20 +268,28 @@ impl<'n, S: AsyncRead + AsyncWrite + Unpin> Traffic<'n, S> {
     }
 }
 
-/// Takes in a neighbour's update and offers it to the others.
-fn learn(node: &Node, from: NeighbourId, bytes: &[u8], now: UnixTime) -> Wake {
-    let received = &node.metrics.peers[from].flood_received;
-    let Some(line) = AtLine::parse(bytes) else {
-        received.of(Received::Invalid).increment(1);
-        return Wake::default();
-    };
-    let (outcome, wake) = node.flood().offer(line, Some(from));
-    match outcome {
-        Outcome::Fresh => {
-            received.of(Received::Fresh).increment(1);
-            node.metrics.origin(line.origin()).applied(now.difference(line.receipt()));
+/// Counts what a line from a neighbour was; returns whether it was found missing here by a round
+/// in the background.
+fn note(node: &Node, from: NeighbourId, heard: Heard<'_>, now: UnixTime) -> bool {
+    let metrics = &node.metrics.peers[from];
+    match heard {
+        Heard::Fresh { line, way } => {
+            metrics.flood_received.of(Received::Fresh).increment(1);
+            match way {
+                Way::Flooded => node.metrics.origin(line.origin()).applied(now.difference(line.receipt())),
+                Way::CaughtUp => {}
+                Way::Diverged => {
+                    metrics.divergence.increment(1);
+                    return true;
+                }
+            }
         }
-        Outcome::Stale | Outcome::BelowFloor => received.of(Received::Stale).increment(1),
+        Heard::Stale => metrics.flood_received.of(Received::Stale).increment(1),
+        Heard::Invalid => metrics.flood_received.of(Received::Invalid).increment(1),
+        Heard::RoundBegan => metrics.sync_rounds.increment(1),
+        Heard::CaughtUp => node.neighbours[from].change_link(|link| link.caught_up = true),
+        Heard::Unknown => metrics.unknown_lines.increment(1),
+        Heard::Nothing => {}
     }
-    wake
+    false
 }

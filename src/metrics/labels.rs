@@ -93,6 +93,17 @@ label! {
     Rejected, "reason",
     /// As many as may be are open.
     Limit = "limit",
+    /// As many as may be are open from its address.
+    Address = "address",
+}
+
+label! {
+    /// Whose quota of questions to Places was used up.
+    QuotaScope, "scope",
+    /// The connection's own.
+    Connection = "connection",
+    /// The one that all connections share.
+    Total = "total",
 }
 
 label! {

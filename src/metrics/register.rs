@@ -46,6 +46,11 @@ impl<'a> Register<'a> {
             rejected: self.counters("herd_client_connections_rejected_total", "Client connections refused.", &[]),
             messages: self.counters("herd_messages_received_total", "Lines from clients.", &[]),
             invalid: self.counters("herd_invalid_messages_total", "Lines from clients that are no commands.", &[]),
+            over_quota: self.counters(
+                "herd_whatsat_over_quota_total",
+                "WHATSATs answered without Places because a quota was used up.",
+                &[],
+            ),
             request_duration: Family::new(|kind| {
                 let help = "From a line read to its reply handed to the socket.";
                 self.histogram("herd_request_duration_seconds", help, &[label(kind)])
@@ -67,10 +72,20 @@ impl<'a> Register<'a> {
                 "Updates sent to bring the neighbour's store up to date.",
                 peer,
             ),
-            sync_rounds: self.counter("herd_sync_rounds_total", "Times two stores were brought together.", peer),
+            sync_sent_bytes: self.counter(
+                "herd_sync_sent_bytes_total",
+                "Bytes sent to compare stores and to bring the neighbour's up to date.",
+                peer,
+            ),
+            sync_listed_buckets: self.counter(
+                "herd_sync_listed_buckets_total",
+                "Buckets whose entries were listed because their digests differ.",
+                peer,
+            ),
+            sync_rounds: self.counter("herd_sync_rounds_total", "Comparisons of two stores that have begun.", peer),
             divergence: self.counter(
                 "herd_store_divergence_total",
-                "Updates that a reconciliation in the background found missing.",
+                "Updates that a comparison in the background has found missing here.",
                 peer,
             ),
             unknown_lines: self.counter(

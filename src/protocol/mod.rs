@@ -7,11 +7,13 @@
 //! - [`update`]: the AT line, and which of two updates wins
 //! - [`places_json`]: what of a Places body a client gets
 //! - [`peer`]: what servers say to each other, besides AT lines
+//! - [`sync`]: how they find out what one of them lacks
 
 pub mod command;
 pub mod line;
 pub mod peer;
 pub mod places_json;
+pub mod sync;
 pub mod text;
 pub mod time;
 pub mod update;

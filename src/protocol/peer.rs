@@ -6,10 +6,18 @@ use super::text::{Fields, Name, is_white_space};
 pub const VERSION: &[u8] = b"herd/1";
 /// Bytes of a first line, at most; a stranger gets no more room than that.
 pub const MAX_HELLO: usize = 1024;
+/// The longest line that every server reads from a neighbour, whatever its own limit, in bytes
+/// without LF: lines of [`SYNC`] may be that long.
+pub const MIN_LINE: usize = 64 << 10;
 /// Sent when nothing else was for a while, so that the other side knows that we live.
 pub const PING: &[u8] = b"PING\n";
-/// Sent once after a link has formed, behind everything that was known when it did.
+/// Sent once after a link has formed, behind everything that was known when it did, to a
+/// neighbour without the capability [`CAPABILITY`].
 pub const DONE: &[u8] = b"DONE\n";
+/// The capability to bring two stores together by what differs.
+pub const CAPABILITY: &[u8] = b"sync";
+/// The first word of the lines that do so, see [`super::sync`].
+pub const SYNC: &[u8] = b"SYNC";
 
 /// A line from a neighbour that has said HELLO.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,6 +28,8 @@ pub enum PeerLine<'a> {
     Ping,
     /// All that the neighbour knew when the link formed has been sent.
     Done,
+    /// Begins with `SYNC`: part of bringing two stores together.
+    Sync(&'a [u8]),
     /// A kind of line that we do not know, to be ignored and counted.
     Unknown,
 }
@@ -33,6 +43,7 @@ impl<'a> PeerLine<'a> {
             b"AT" => Self::At(line),
             b"PING" => Self::Ping,
             b"DONE" => Self::Done,
+            SYNC => Self::Sync(line),
             _ => Self::Unknown,
         }
     }
@@ -43,6 +54,8 @@ impl<'a> PeerLine<'a> {
 pub struct Hello {
     /// Who speaks.
     pub name: Name,
+    /// Whether they have the capability [`CAPABILITY`].
+    pub sync: bool,
 }
 
 /// Why a first line does not open a link. Its text goes to the other side behind `REFUSED`.
@@ -54,6 +67,9 @@ pub enum HelloError {
     /// HELLO of another version.
     #[error("protocol {0} is not spoken here, only herd/1")]
     Version(String),
+    /// It is longer than [`MAX_HELLO`].
+    #[error("HELLO may be {MAX_HELLO} bytes long")]
+    TooLong,
     /// No valid name follows.
     #[error("HELLO needs a name of 1 to 63 letters, digits, dots, underscores and dashes")]
     Name,
@@ -63,9 +79,9 @@ pub enum HelloError {
 }
 
 impl Hello {
-    /// Appends the line, LF included.
+    /// Appends the line of a server that has all capabilities, LF included.
     pub fn write(name: &Name, out: &mut Vec<u8>) {
-        for part in [b"HELLO ", VERSION, b" ", name.as_bytes(), b"\n"] {
+        for part in [b"HELLO ", VERSION, b" ", name.as_bytes(), b" ", CAPABILITY, b"\n"] {
             out.extend_from_slice(part);
         }
     }
@@ -86,7 +102,8 @@ impl Hello {
             return Err(HelloError::Version(printable(version)));
         }
         let name = fields.next().and_then(|name| std::str::from_utf8(name).ok());
-        name.and_then(Name::new).map(|name| Self { name }).ok_or(HelloError::Name)
+        let name = name.and_then(Name::new).ok_or(HelloError::Name)?;
+        Ok(Self { name, sync: fields.any(|capability| capability == CAPABILITY) })
     }
 }
 
@@ -110,13 +127,14 @@ mod tests {
         let mut line = Vec::new();
         let name = Name::new("Clark").unwrap();
         Hello::write(&name, &mut line);
-        assert_eq!(line, b"HELLO herd/1 Clark\n");
-        assert_eq!(Hello::parse(line.trim_ascii_end()), Ok(Hello { name }));
+        assert_eq!(line, b"HELLO herd/1 Clark sync\n");
+        assert_eq!(Hello::parse(line.trim_ascii_end()), Ok(Hello { name, sync: true }));
     }
 
     #[test]
     fn capabilities_that_are_not_known_are_ignored() {
-        assert!(Hello::parse(b"HELLO herd/1 Clark sync zstd=9").is_ok());
+        let sync = |line: &[u8]| Hello::parse(line).unwrap().sync;
+        assert!(sync(b"HELLO herd/1 Clark zstd=9 sync") && !sync(b"HELLO herd/1 Clark zstd=9 sync2"));
     }
 
     #[test]
@@ -142,6 +160,7 @@ mod tests {
             (b"PING", PeerLine::Ping),
             (b"PING 1\r", PeerLine::Ping),
             (b"DONE", PeerLine::Done),
+            (b"SYNC STEP 1", PeerLine::Sync(b"SYNC STEP 1")),
             (b"ATX", PeerLine::Unknown),
             (b"", PeerLine::Unknown),
             (b"BUCKETS 1", PeerLine::Unknown),

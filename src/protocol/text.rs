@@ -104,6 +104,29 @@ pub fn integer_value(digits: &[u8]) -> Option<u64> {
     })
 }
 
+/// The value of a field that is a whole number, `D+`, or `None`.
+#[must_use]
+pub fn integer(field: &[u8]) -> Option<u64> {
+    let digits = !field.is_empty() && field.iter().all(u8::is_ascii_digit);
+    if digits { integer_value(field) } else { None }
+}
+
+/// The value of a field of hexadecimal digits in lower case, at most 32 of them, or `None`.
+#[must_use]
+pub fn hex(field: &[u8]) -> Option<u128> {
+    if field.is_empty() || field.len() > 32 {
+        return None;
+    }
+    field.iter().try_fold(0, |value: u128, &digit| {
+        let digit = match digit {
+            b'0'..=b'9' => digit - b'0',
+            b'a'..=b'f' => digit - b'a' + 10,
+            _ => return None,
+        };
+        Some(value << 4 | u128::from(digit))
+    })
+}
+
 /// The name of a server or of an observer: `[A-Za-z0-9._-]{1,63}`.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Name(Box<str>);
@@ -197,6 +220,18 @@ mod tests {
         }
         for outside in ["51", "50.00000000000000000000000001", "99999999999999999999999999"] {
             assert!(!at_most_50(outside), "{outside}");
+        }
+    }
+
+    #[test]
+    fn numbers_by_table() {
+        assert_eq!((integer(b"0"), integer(b"4096")), (Some(0), Some(4096)));
+        assert_eq!((hex(b"ff"), hex(&[b'f'; 32])), (Some(255), Some(u128::MAX)));
+        for bad in ["", "+1", "1 ", "99999999999999999999999"] {
+            assert_eq!(integer(bad.as_bytes()), None, "{bad:?}");
+        }
+        for bad in ["", "F", "+1", "0x1", &"0".repeat(33)] {
+            assert_eq!(hex(bad.as_bytes()), None, "{bad:?}");
         }
     }
 

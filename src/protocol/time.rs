@@ -27,6 +27,13 @@ impl UnixTime {
         Some(Self(Duration::new(seconds, nanos(decimal.fraction()))))
     }
 
+    /// Appends the point as a stamp with nine decimals.
+    pub fn write(self, out: &mut Vec<u8>) {
+        write_integer(out, self.0.as_secs());
+        out.push(b'.');
+        write_padded(out, self.0.subsec_nanos());
+    }
+
     /// Time since the epoch.
     #[must_use]
     pub const fn since_epoch(self) -> Duration {
@@ -92,9 +99,7 @@ impl Difference {
     /// Appends the difference as the protocol writes it; zero has a plus.
     pub fn write(self, out: &mut Vec<u8>) {
         out.push(if self.negative { b'-' } else { b'+' });
-        write_integer(out, self.magnitude.as_secs());
-        out.push(b'.');
-        write_padded(out, self.magnitude.subsec_nanos());
+        UnixTime(self.magnitude).write(out);
     }
 
     /// The span, or `None` if it is negative.

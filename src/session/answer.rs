@@ -6,16 +6,17 @@ use tokio::time::Instant;
 
 use super::Service;
 use super::replies::{Replies, Tally, Waiting};
+use super::whatsat_quota::{OwnQuota, refusal};
 use crate::flood::Wake;
 use crate::io_log::{Batch, Direction};
-use crate::metrics::{ClientMetrics, Kind};
+use crate::metrics::{ClientMetrics, Kind, QuotaScope};
 use crate::node::Node;
 use crate::places::Query;
 use crate::protocol::command::{Command, Iamat, Invalid, Whatsat};
 use crate::protocol::line::Line;
 use crate::protocol::places_json::NO_RESULTS;
 use crate::protocol::time::UnixTime;
-use crate::protocol::update::AtLine;
+use crate::protocol::update::{AtLine, Update};
 use crate::scratch::Scratch;
 
 /// What the commands of one read have in common.
@@ -52,11 +53,12 @@ pub(super) struct Answering<'s> {
     /// The connection's name in the log.
     who: String,
     pub(super) replies: Replies,
+    quota: OwnQuota,
 }
 
 impl<'s> Answering<'s> {
     pub(super) fn new(service: &'s Service, connection: u64) -> Self {
-        Self { service, who: format!("c{connection}"), replies: Replies::default() }
+        Self { service, who: format!("c{connection}"), replies: Replies::default(), quota: OwnQuota::default() }
     }
 
     pub(super) fn service(&self) -> &'s Service {
@@ -114,19 +116,30 @@ impl<'s> Answering<'s> {
     fn look_around(&mut self, whatsat: &Whatsat<'_>, turn: &mut Turn<'_>) -> Result<(), Invalid> {
         let known = self.service.node.flood().store().get(whatsat.id.as_bytes()).cloned();
         let update = known.ok_or(Invalid::UnknownClient)?;
-        if whatsat.bound > 0 {
+        if whatsat.bound == 0 {
+            self.reply_without_places(&update, NO_RESULTS, turn);
+        } else if let Err(scope) = self.take_from_quota(turn.started) {
+            self.metrics().over_quota.of(scope).increment(1);
+            self.reply_without_places(&update, &refusal(scope, &self.service.limits), turn);
+        } else {
             self.metrics().messages.of(Kind::Whatsat).increment(1);
             let query = Query::new(update.line().location(), whatsat.radius);
             let answer = self.service.places.ask(query);
             self.replies.push(Waiting::Places { update, bound: whatsat.bound, answer, started: turn.started });
-            return Ok(());
         }
+        Ok(())
+    }
+
+    fn take_from_quota(&mut self, now: Instant) -> Result<(), QuotaScope> {
+        self.quota.take(self.service.limits.whatsat_quota, &self.service.whatsat_quota, now)
+    }
+
+    fn reply_without_places(&mut self, update: &Update, body: &[u8], turn: &mut Turn<'_>) {
         let start = turn.output.len();
-        for part in [update.line().bytes(), b"\n", NO_RESULTS, b"\n\n"] {
+        for part in [update.line().bytes(), b"\n", body, b"\n\n"] {
             turn.output.extend_from_slice(part);
         }
         self.reply(Kind::Whatsat, start, turn);
-        Ok(())
     }
 
     fn reject(&mut self, command: &[u8], turn: &mut Turn<'_>) {

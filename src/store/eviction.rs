@@ -63,6 +63,11 @@ impl Eviction {
         })
     }
 
+    /// When the greatest update that had to go was received.
+    pub(super) fn floor(&self) -> Option<UnixTime> {
+        self.floor.as_ref().map(|floor| floor.receipt)
+    }
+
     /// Keeps the order true after an update was stored in a bucket.
     pub(super) fn note(&mut self, bucket: usize, update: &Update, replaced: Option<&Update>) {
         if bucket < self.indexed_buckets {

@@ -39,8 +39,11 @@ struct Bench {
 }
 
 fn bench(pipe: usize) -> Bench {
+    bench_with(pipe, Limits::default())
+}
+
+fn bench_with(pipe: usize, limits: Limits) -> Bench {
     let herd = Herd::built_in();
-    let limits = Limits::default();
     let metrics = Metrics::register(&recorder(&herd.servers()[3].name), &herd, &neighbour_names(&herd, 3));
     let asked = Arc::default();
     let places = Places::new(Silent(Arc::clone(&asked)), Duration::from_secs(3600), 1000, metrics.places.clone());
@@ -137,6 +140,26 @@ async fn of_one_connection_64_commands_are_in_work_at_most() {
     }
     sleep(Duration::from_secs(60)).await;
     assert_eq!(bench.asked.load(Ordering::Relaxed), 64);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_quota_of_questions_fills_again_at_its_rate_and_a_refusal_takes_nothing_from_it() {
+    let quota = Some("120/min".parse().unwrap());
+    for limits in [
+        Limits { whatsat_quota: quota, ..Limits::default() },
+        Limits { whatsat_quota_total: quota, ..Limits::default() },
+    ] {
+        let mut bench = bench_with(1 << 20, limits);
+        bench.client.write_all(b"IAMAT a +1-1 1\n").await.unwrap();
+        line(&mut bench.client).await;
+        let mut asked = Vec::new();
+        for round in 0..10 {
+            bench.client.write_all(format!("WHATSAT a {round}.1 5\nWHATSAT a {round}.2 5\n").as_bytes()).await.unwrap();
+            sleep(Duration::from_millis(125)).await;
+            asked.push(bench.asked.load(Ordering::Relaxed));
+        }
+        assert_eq!(asked, [2, 2, 2, 2, 3, 3, 3, 3, 4, 4], "two at once, and one every half second");
+    }
 }
 
 #[tokio::test(start_paused = true)]

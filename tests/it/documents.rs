@@ -18,8 +18,19 @@ fn options(text: &str) -> impl Iterator<Item = &str> {
 #[tokio::test]
 async fn every_option_that_the_documents_name_exists() {
     let help = String::from_utf8(output(server(["--help"])).await.stdout).unwrap();
-    let of_others =
-        ["--release", "--bin", "--bins", "--workspace", "--all-targets", "--examples", "--requests", "--keep"];
+    let of_others = [
+        "--release",
+        "--bin",
+        "--bins",
+        "--workspace",
+        "--all-targets",
+        "--examples",
+        "--requests",
+        "--keep",
+        "--seconds",
+        "--test",
+        "--nocapture",
+    ];
     let of_loadgen = ["--clients", "--rate", "--whatsat", "--slo", "--out", "--closed", "--pipeline", "--ndjson"];
     for name in ["README.md", "ARCHITECTURE.md", "PROTOCOL.md", "CONTRIBUTING.md"] {
         let text = document(name);

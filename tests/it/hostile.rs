@@ -19,7 +19,21 @@ async fn nobody_notices_clients_that_misbehave_and_memory_stays_flat() {
     let folder = TempDir::new().unwrap();
     let clark = Process::clark(
         &folder,
-        &["--places-url", "mock", "--max-unread", "64KiB", "--log-rotate", "1MiB", "--log-keep", "8MiB"],
+        &[
+            "--places-url",
+            "mock",
+            "--max-unread",
+            "64KiB",
+            // However slow the machine is, those who trickle and those who do not read stay to the end.
+            "--unfinished-line",
+            "1h",
+            "--unread-timeout",
+            "1h",
+            "--log-rotate",
+            "1MiB",
+            "--log-keep",
+            "8MiB",
+        ],
     )
     .await;
     let [clients, peers, metrics] = ["clients", "peers", "metrics"].map(|what| clark.address(what));

@@ -40,11 +40,13 @@ async fn pages_by_table() {
 #[tokio::test]
 async fn a_server_serves_clients_when_it_knows_what_its_neighbours_know() {
     let mut herd = RunningHerd::bind(Setup { links: vec![("Bona", "Clark")], ..Setup::default() }).await;
+    // The test is Bona, who listens, so that she is waited for, dials and says hello but not yet all
+    // that she knows.
+    let _listens = herd.take_listeners(0);
     herd.start_server(1).await;
-    // The test is Bona, who dials and says hello but not yet all that she knows.
     let mut bona = Client::connect(herd.peers_at(1)).await;
     bona.send("HELLO herd/1 Bona\nAT Bona +1.000000000 old +1-1 1\n").await;
-    assert_eq!(bona.line().await, "HELLO herd/1 Clark\n");
+    assert_eq!(bona.line().await, "HELLO herd/1 Clark sync\n");
     let mut client = herd.client(1).await;
     client.send("WHATSAT new 1 0\n").await;
     eventually("the first update is learnt", || herd.server(1).node.flood().store().clients() == 1).await;

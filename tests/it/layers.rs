@@ -7,7 +7,7 @@ use std::path::Path;
 /// The lines of the map, top to bottom.
 const LINES: [&[&str]; 7] = [
     &["protocol"],
-    &["digest", "pending", "store", "flood"],
+    &["digest", "pending", "quota", "store", "sync", "flood"],
     &["clock", "config", "io_log", "metrics", "net", "tls"],
     &["node", "scratch"],
     &["link", "places"],

@@ -26,7 +26,7 @@ async fn clark() -> RunningHerd {
 async fn bona(herd: &RunningHerd) -> Client {
     let mut bona = Client::connect(herd.peers_at(1)).await;
     bona.send("HELLO herd/1 Bona\n").await;
-    assert_eq!(bona.line().await, "HELLO herd/1 Clark\n");
+    assert_eq!(bona.line().await, "HELLO herd/1 Clark sync\n");
     bona
 }
 
@@ -79,7 +79,7 @@ async fn what_comes_right_behind_hello_is_not_lost() {
     let herd = clark().await;
     let mut bona = Client::connect(herd.peers_at(1)).await;
     bona.send("HELLO herd/1 Bona sync zstd\nAT Bona +1.000000000 early +1-1 1\n").await;
-    assert_eq!(bona.line().await, "HELLO herd/1 Clark\n");
+    assert_eq!(bona.line().await, "HELLO herd/1 Clark sync\n");
     eventually("the early update is known", || knows(&herd, "early")).await;
 }
 
@@ -124,8 +124,10 @@ async fn strangers_are_told_why_there_is_no_link() {
     ] {
         assert_eq!(exchange_text(herd.peers_at(1), opening).await, expected);
     }
-    let long = format!("HELLO herd/1 {}\n", "x".repeat(10_000));
-    assert!(exchange_text(herd.peers_at(1), long).await.starts_with("REFUSED "));
+    for long in ["x".repeat(10_000), format!("Bona{}", " capability".repeat(100))] {
+        let said = exchange_text(herd.peers_at(1), format!("HELLO herd/1 {long}\n")).await;
+        assert_eq!(said, "REFUSED HELLO may be 1024 bytes long\n");
+    }
 }
 
 #[tokio::test]
@@ -152,15 +154,15 @@ async fn links_form_again_by_themselves() {
 }
 
 /// A server without sockets, in simulated time.
-fn offline(name: &str) -> Arc<Node> {
+pub(crate) fn offline(name: &str) -> Node {
     let herd = Herd::built_in();
     let server = herd.find(name).unwrap();
     let metrics = Metrics::register(&recorder(&herd.servers()[server].name), &herd, &neighbour_names(&herd, server));
-    Arc::new(Node::new(&herd, server, &Limits::default(), Clock::system(), metrics, IoLog::disabled()))
+    Node::new(&herd, server, &Limits::default(), Clock::system(), metrics, IoLog::disabled())
 }
 
 /// A link that the test is the other end of.
-fn accepted(node: &Arc<Node>) -> (DuplexStream, tokio::task::JoinHandle<Result<(), LinkError>>) {
+pub(crate) fn accepted(node: &Arc<Node>) -> (DuplexStream, tokio::task::JoinHandle<Result<(), LinkError>>) {
     let (ours, theirs) = duplex(1 << 16);
     let node = Arc::clone(node);
     let accepting = async move { link::accept(&node, theirs, "test", &CancellationToken::new()).await };
@@ -169,7 +171,7 @@ fn accepted(node: &Arc<Node>) -> (DuplexStream, tokio::task::JoinHandle<Result<(
 
 #[tokio::test(start_paused = true)]
 async fn who_does_not_say_hello_within_a_second_is_let_go() {
-    let node = offline("Clark");
+    let node = Arc::new(offline("Clark"));
     let (mut stranger, accepting) = accepted(&node);
     let started = tokio::time::Instant::now();
     let mut said = String::new();
@@ -181,7 +183,7 @@ async fn who_does_not_say_hello_within_a_second_is_let_go() {
 
 #[tokio::test(start_paused = true)]
 async fn a_silent_link_is_dead_after_five_seconds_and_signs_of_life_keep_it_up() {
-    let node = offline("Clark");
+    let node = Arc::new(offline("Clark"));
     let (mut bona, accepting) = accepted(&node);
     let started = tokio::time::Instant::now();
     bona.write_all(b"HELLO herd/1 Bona\n").await.unwrap();

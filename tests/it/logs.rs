@@ -1,5 +1,8 @@
 //! SPEC 6: the log of traffic.
 
+use herd::digest::Digest;
+use herd::protocol::sync::GROUPS;
+
 use crate::client::exchange_text;
 use crate::running::{RunningHerd, Setup, eventually};
 use crate::stub::{Does, Stub};
@@ -46,7 +49,12 @@ async fn every_line_read_and_written_is_in_the_log_with_time_connection_and_dire
     );
     assert!(!logs[1].contains("secret"), "a body is logged by its size");
     let bona = of("Bona");
-    assert_eq!(bona, ["* link up", "> DONE", "< DONE", &format!("> {at}"), "* link down: closed by the other side"]);
+    let groups = format!("< SYNC GROUPS{}", format!(" {}", Digest::default()).repeat(GROUPS));
+    let expected = ["* link up", &groups, "< SYNC STEP 1", "> SYNC STEP 2", "< SYNC STEP 3", "> SYNC STEP 4"];
+    let expected = expected.into_iter().chain(["< SYNC STEP 5", "> SYNC STEP 6"]);
+    let written = format!("> {at}");
+    let expected: Vec<&str> = expected.chain([&written, "* link down: closed by the other side"]).collect();
+    assert_eq!(bona, expected);
     assert!(logs[0].contains(&format!(" Clark < {at}\n")), "{}", logs[0]);
     let mut times: Vec<_> = clark.iter().map(|(time, ..)| *time).collect();
     assert!(times.iter().all(|time| time.len() == "2026-11-22T13:35:01.123456Z".len() && time.ends_with('Z')));

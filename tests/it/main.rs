@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used)]
 
 mod bounds;
+mod certificates;
+mod certs;
 mod client;
 mod client_port;
 mod documents;
@@ -13,9 +15,12 @@ mod kill;
 mod layers;
 mod links;
 mod logs;
+mod overload;
 mod process;
 mod running;
 mod shutdown;
 mod startup;
 mod stub;
+mod sync;
+mod tls;
 mod whatsat;

@@ -23,6 +23,14 @@ pub(crate) fn server<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) ->
     command
 }
 
+/// The command line of Clark at free ports, with a log in `folder`.
+pub(crate) fn clark(folder: &TempDir, options: &[&str]) -> Command {
+    let address = "127.0.0.1:0";
+    let mut command = server(["Clark", "--clients", address, "--peers", address, "--metrics", address]);
+    command.arg("--log-dir").arg(folder.path()).args(options);
+    command
+}
+
 /// Runs the program to its end.
 pub(crate) async fn output(mut command: Command) -> Output {
     timeout(PATIENCE, command.output()).await.expect("the program ends in time").unwrap()
@@ -47,10 +55,7 @@ impl Process {
 
     /// Clark alone, at free ports, with the stub and a log in `folder`.
     pub(crate) async fn clark(folder: &TempDir, options: &[&str]) -> Self {
-        let address = "127.0.0.1:0";
-        let mut command = server(["Clark", "--clients", address, "--peers", address, "--metrics", address]);
-        command.arg("--log-dir").arg(folder.path()).args(options);
-        Self::start(command).await
+        Self::start(clark(folder, options)).await
     }
 
     /// An address from the ready line: `clients`, `peers` or `metrics`.

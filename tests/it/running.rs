@@ -13,8 +13,10 @@ use herd::node::{Node, neighbour_names};
 use herd::places::{HttpPlaces, Places, PlacesKey};
 use herd::server::{Listeners, Server};
 use herd::session::Service;
+use herd::tls::Identity;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tempfile::TempDir;
+use tokio::net::TcpSocket;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -24,6 +26,9 @@ use crate::client::Client;
 pub(crate) const KEY: &str = "test-key-that-nobody-may-see";
 /// How long something may take that a test waits for before the test fails.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// What a server of this name proves it with.
+pub(crate) type Identities = dyn Fn(&str) -> Option<Identity>;
 
 /// How a herd is to run.
 pub(crate) struct Setup {
@@ -36,6 +41,8 @@ pub(crate) struct Setup {
     pub(crate) places: String,
     pub(crate) close_after_reply: bool,
     pub(crate) log_bodies: bool,
+    /// What each server proves its name with, if with anything.
+    pub(crate) tls: Box<Identities>,
 }
 
 /// The links of the assignment.
@@ -58,6 +65,7 @@ impl Default for Setup {
             places: "http://127.0.0.1:1".into(),
             close_after_reply: false,
             log_bodies: false,
+            tls: Box::new(|_| None),
         }
     }
 }
@@ -68,8 +76,8 @@ pub(crate) struct RunningHerd {
     herd: Herd,
     pub(crate) logs: TempDir,
     servers: Vec<Option<RunningServer>>,
-    /// Sockets of servers that have not been started.
-    waiting: Vec<Option<Listeners>>,
+    /// Sockets of servers that have not been started: clients, peers, metrics.
+    waiting: Vec<Option<[TcpSocket; 3]>>,
 }
 
 /// A server that is up.
@@ -83,7 +91,7 @@ pub(crate) struct RunningServer {
 }
 
 impl RunningHerd {
-    /// Binds all servers' sockets and starts none. Who dials one of them waits.
+    /// Binds all servers' sockets and starts none. Who dials one of them is refused.
     pub(crate) async fn bind(setup: Setup) -> Self {
         let mut names: Vec<&str> = setup.links.iter().flat_map(|(a, b)| [*a, *b]).collect();
         names.sort_unstable();
@@ -98,11 +106,11 @@ impl RunningHerd {
         text.push_str("]\n");
         let mut waiting = Vec::new();
         for name in &names {
-            let listeners = listen(["127.0.0.1:0"; 3].map(str::to_owned)).await;
-            let [clients, peers, metrics] = listeners.addresses().unwrap();
+            let sockets = [(); 3].map(|()| bound_socket());
+            let [clients, peers, metrics] = sockets.each_ref().map(|socket| socket.local_addr().unwrap());
             writeln!(text, "[servers.{name}]\nclients = \"{clients}\"\npeers = \"{peers}\"\nmetrics = \"{metrics}\"")
                 .unwrap();
-            waiting.push(Some(listeners));
+            waiting.push(Some(sockets));
         }
         let herd = Herd::parse(&text).unwrap();
         let servers = names.iter().map(|_| None).collect();
@@ -144,11 +152,21 @@ impl RunningHerd {
         &self.herd
     }
 
+    /// The sockets of a server that will not be started: the test is that server.
+    pub(crate) fn take_listeners(&mut self, server: usize) -> Listeners {
+        listen_at(self.waiting[server].take().expect("the server has not been started"))
+    }
+
+    /// Sets the bounds of servers that are started from now on.
+    pub(crate) fn set_limits(&mut self, limits: Limits) {
+        self.setup.limits = limits;
+    }
+
     /// Starts a server that is not up, at the addresses it had.
     pub(crate) async fn start_server(&mut self, server: usize) {
         let entry = &self.herd.servers()[server];
         let listeners = match self.waiting[server].take() {
-            Some(listeners) => listeners,
+            Some(sockets) => listen_at(sockets),
             None => listen([&entry.clients, &entry.peers, &entry.metrics].map(ToString::to_string)).await,
         };
         let recorder = recorder(&entry.name);
@@ -169,7 +187,8 @@ impl RunningHerd {
             limits.places_in_flight,
             metrics.places.clone(),
         );
-        let node = Arc::new(Node::new(&self.herd, server, &limits, self.setup.clock.clone(), metrics, log));
+        let node = Node::new(&self.herd, server, &limits, self.setup.clock.clone(), metrics, log);
+        let node = Arc::new(node.with_tls((self.setup.tls)(entry.name.as_str())));
         let service = Arc::new(Service::new(Arc::clone(&node), places, limits, self.setup.close_after_reply));
         let stop = CancellationToken::new();
         let starting = Server::start(listeners, Arc::clone(&service), recorder);
@@ -266,6 +285,19 @@ impl RunningServer {
         let value = text.lines().find_map(|printed| printed.strip_prefix(&line));
         value.unwrap_or_else(|| panic!("{line} is missing in\n{text}")).parse().unwrap()
     }
+}
+
+/// A socket that holds a port and does not listen.
+fn bound_socket() -> TcpSocket {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_reuseaddr(true).unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    socket
+}
+
+fn listen_at(sockets: [TcpSocket; 3]) -> Listeners {
+    let [clients, peers, metrics] = sockets.map(|socket| socket.listen(1024).unwrap());
+    Listeners { clients, peers, metrics }
 }
 
 async fn listen(addresses: [String; 3]) -> Listeners {

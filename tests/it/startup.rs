@@ -79,7 +79,8 @@ async fn every_mistake_at_the_start_has_its_sentence() {
         (
             at(free, "0.0.0.0:0", &["--places-url", "mock"]),
             "server: peers = \"0.0.0.0:0\" can be reached from other machines, and a link without TLS believes any name: \
-             listen on loopback, such as 127.0.0.1:0, and join machines by tunnels that end there (ssh -L, WireGuard with a local relay)\n".into(),
+             give --tls-cert, --tls-key and --tls-ca (`server certs --out DIR` makes a set to try), \
+             or listen on loopback, such as 127.0.0.1:0, and join machines by tunnels that end there (ssh -L, WireGuard with a local relay)\n".into(),
         ),
     ] {
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
@@ -98,9 +99,17 @@ async fn wrong_usage_ends_with_2_and_says_what_is_wrong() {
             "invalid value '10B' for '--max-line <SIZE>': must be between 64 B and 16 MiB",
         ),
         (&["Clark", "--max-pipelined", "0"], "invalid value '0' for '--max-pipelined <N>': must be at least 1"),
+        (
+            &["Clark", "--whatsat-quota", "5"],
+            "invalid value '5' for '--whatsat-quota <RATE>': it must be a whole number, at least 1, and a unit",
+        ),
         (&["Clark", "--clients", "here"], "\"here\" is not an address: write HOST:PORT"),
         (&["Clark", "--unfinished-line", "60"], "invalid value '60' for '--unfinished-line <TIME>'"),
         (&["Clark", "--key", "x"], "unexpected argument '--key' found"),
+        (&["Clark", "--tls-cert", "x", "--tls-key", "x"], "required arguments were not provided:\n  --tls-ca <FILE>"),
+        (&["Clark", "--tls-key", "x", "--tls-ca", "x"], "required arguments were not provided:\n  --tls-cert <FILE>"),
+        (&["certs"], "required arguments were not provided:\n  --out <DIR>"),
+        (&["certs", "--out", "x", "--days", "0"], "invalid value '0' for '--days <N>': 0 is not in 1..=3650"),
         (&["check", "--heard", "x"], "unexpected argument '--heard' found"),
     ] {
         let (code, words) = fails(arguments).await;

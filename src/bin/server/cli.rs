@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use bytesize::ByteSize;
 use clap::{Args, Parser, Subcommand};
 use herd::config::Address;
+use herd::quota::Rate;
 use humantime::Duration;
 
 /// A server of an application server herd: it learns where mobile clients are (IAMAT), floods
@@ -29,6 +30,22 @@ pub(crate) enum Command {
         #[arg(long, env = "HERD_FILE", value_name = "FILE")]
         herd: Option<PathBuf>,
     },
+    /// Make a CA, and for each server and observer a certificate and a key, to try TLS with.
+    Certs(Certs),
+}
+
+/// What to make certificates for, and where.
+#[derive(Debug, Args)]
+pub(crate) struct Certs {
+    /// The folder for the files; what is there already is never overwritten.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+    /// The herd file [default: the built-in herd].
+    #[arg(long, env = "HERD_FILE", value_name = "FILE")]
+    pub(crate) herd: Option<PathBuf>,
+    /// How many days they are valid, the CA too.
+    #[arg(long, default_value_t = 90, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=3650))]
+    pub(crate) days: u32,
 }
 
 /// Which server to run, and how.
@@ -63,6 +80,8 @@ pub(crate) struct Run {
     pub(crate) metrics: Option<Address>,
 
     #[command(flatten)]
+    pub(crate) tls: TlsOptions,
+    #[command(flatten)]
     pub(crate) places: PlacesOptions,
     #[command(flatten)]
     pub(crate) log: LogArgs,
@@ -72,6 +91,20 @@ pub(crate) struct Run {
     /// Stop when standard input ends: how `--all` makes sure that no server outlives it.
     #[arg(long, hide = true)]
     pub(crate) stop_at_end_of_input: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "TLS on links (all three or none; read again when they change)")]
+pub(crate) struct TlsOptions {
+    /// A file with this server's certificate, made out to its name (DNS), in PEM.
+    #[arg(long, env = "HERD_TLS_CERT", value_name = "FILE", requires_all = ["tls_key", "tls_ca"])]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// A file with its key, which nobody but owner and group may open.
+    #[arg(long, env = "HERD_TLS_KEY", value_name = "FILE", requires_all = ["tls_cert", "tls_ca"])]
+    pub(crate) tls_key: Option<PathBuf>,
+    /// A file with the CAs of the neighbours' certificates; during a rotation the old and the new.
+    #[arg(long, env = "HERD_TLS_CA", value_name = "FILE", requires_all = ["tls_cert", "tls_key"])]
+    pub(crate) tls_ca: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -90,6 +123,14 @@ pub(crate) struct PlacesOptions {
     /// Requests to Places in flight, at most.
     #[arg(long, env = "HERD_PLACES_IN_FLIGHT", default_value_t = 256, value_name = "N", value_parser = positive)]
     pub(crate) places_in_flight: usize,
+    /// How often one connection may have Places asked, such as 5/s or 100/min; as many as a
+    /// second brings may come at once. Beyond it a WHATSAT is answered OVER_QUERY_LIMIT. One
+    /// with bound 0 asks nobody and does not count [default: no quota].
+    #[arg(long, env = "HERD_WHATSAT_QUOTA", value_name = "RATE")]
+    pub(crate) whatsat_quota: Option<Rate>,
+    /// How often all connections together may have Places asked, likewise [default: no quota].
+    #[arg(long, env = "HERD_WHATSAT_QUOTA_TOTAL", value_name = "RATE")]
+    pub(crate) whatsat_quota_total: Option<Rate>,
 }
 
 #[derive(Debug, Args)]
@@ -121,6 +162,10 @@ pub(crate) struct Bounds {
     /// Client connections [default: what the descriptor limit allows, less a reserve].
     #[arg(long, value_name = "N", value_parser = positive)]
     pub(crate) max_connections: Option<usize>,
+    /// Client connections from one IPv4 address, or from one /64 prefix of IPv6 [default: no
+    /// limit]. Clients behind one NAT or relay share an address.
+    #[arg(long, value_name = "N", value_parser = positive)]
+    pub(crate) max_per_address: Option<usize>,
     /// How long a line may stay unfinished before its connection is closed.
     #[arg(long, default_value = "60s", value_name = "TIME")]
     pub(crate) unfinished_line: Duration,

@@ -1,6 +1,7 @@
 //! The `server` program: wiring only.
 
 mod all;
+mod certs;
 mod check;
 mod cli;
 mod lifeline;
@@ -21,6 +22,7 @@ fn main() -> ExitCode {
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr).with_target(false).init();
     let done = match (&cli.command, &cli.run.name) {
         (Some(Command::Check { herd }), _) => check::run(herd.as_deref()),
+        (Some(Command::Certs(options)), _) => certs::run(options),
         (None, Some(name)) => start::run(name, &cli.run),
         (None, None) => all::run(&cli.run),
     };

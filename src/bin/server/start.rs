@@ -8,17 +8,20 @@ use anyhow::{Context, bail};
 use herd::clock::Clock;
 use herd::config::{Herd, Limits};
 use herd::io_log::{IoLog, LogOptions, LogWriter};
+use herd::link;
 use herd::metrics::{Metrics, recorder};
 use herd::node::{Node, neighbour_names};
 use herd::places::{HttpPlaces, Places, PlacesKey, PlacesUrl};
+use herd::protocol::text::Name;
 use herd::server::{Listeners, Server};
 use herd::session::Service;
 use herd::store::StoreLimits;
+use herd::tls::{Identity, TlsFiles};
 use metrics::Counter;
 use mock_places::MockPlaces;
 use tokio::runtime::{Builder, Runtime};
 
-use super::cli::{LogArgs, PlacesOptions, Run};
+use super::cli::{LogArgs, PlacesOptions, Run, TlsOptions};
 use super::{check, lifeline};
 
 /// The variable that holds the key to Places.
@@ -52,13 +55,15 @@ async fn serve(herd: &Herd, server: usize, limits: Limits, options: &Run) -> any
             address.clone_from(other);
         }
     }
-    let listeners = Listeners::bind(&entry).await?;
+    let tls = load_identity(&options.tls, &entry.name)?;
+    let listeners = Listeners::bind(&entry, tls.as_ref()).await?;
     let recorder = recorder(&entry.name);
     let metrics = Metrics::register(&recorder, herd, &neighbour_names(herd, server));
     let (log, writer) = open_log(entry.name.as_str(), &options.log, &metrics.server.log_dropped_lines)?;
     let (fetch, _mock) = connect_places(&options.places).await?;
     let places = Places::new(fetch, limits.places_deadline, limits.places_in_flight, metrics.places.clone());
-    let node = Arc::new(Node::new(herd, server, &limits, Clock::system(), metrics, log));
+    let node = Arc::new(Node::new(herd, server, &limits, Clock::system(), metrics, log).with_tls(tls));
+    link::check_neighbours(&node)?;
     let service = Arc::new(Service::new(node, places, limits, options.close_after_reply));
 
     let stop = lifeline::watch(options.stop_at_end_of_input)?;
@@ -92,6 +97,7 @@ fn limits(options: &Run) -> anyhow::Result<Limits> {
     Ok(Limits {
         line: bytes(bounds.max_line),
         connections: bounds.max_connections.unwrap_or(descriptors - reserve).min(descriptors - reserve),
+        connections_per_address: bounds.max_per_address,
         unfinished_line: bounds.unfinished_line.into(),
         unread_replies: bytes(bounds.max_unread),
         unread_timeout: bounds.unread_timeout.into(),
@@ -99,9 +105,18 @@ fn limits(options: &Run) -> anyhow::Result<Limits> {
         store: StoreLimits { clients: bounds.max_clients, bytes: bytes(bounds.max_stored) },
         places_in_flight: places.places_in_flight,
         places_deadline: places.places_deadline.into(),
+        whatsat_quota: places.whatsat_quota,
+        whatsat_quota_total: places.whatsat_quota_total,
         http_connections: bounds.max_http,
         http_head: bounds.http_head.into(),
     })
+}
+
+/// What links are secured with, if they are: clap has seen to it that all files are named or none.
+fn load_identity(options: &TlsOptions, name: &Name) -> anyhow::Result<Option<Identity>> {
+    let TlsOptions { tls_cert: Some(cert), tls_key: Some(key), tls_ca: Some(ca) } = options else { return Ok(None) };
+    let files = TlsFiles { cert: cert.clone(), key: key.clone(), ca: ca.clone() };
+    Ok(Some(Identity::load(files, name)?))
 }
 
 fn open_log(name: &str, args: &LogArgs, dropped: &Counter) -> anyhow::Result<(IoLog, Option<LogWriter>)> {
