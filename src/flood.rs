@@ -163,6 +163,12 @@ impl Flood {
 
     /// Takes in what a client (`from` is `None`) or a neighbour sent.
     pub fn offer(&mut self, line: AtLine<'_>, from: Option<NeighbourId>) -> (Outcome, Wake) {
+        self.take_in(line, from, false)
+    }
+
+    /// `is_old`: others have known it for a while. Then it is not offered to neighbours with whom
+    /// stores are yet to be compared: most of them know it, and it is found if they do not.
+    fn take_in(&mut self, line: AtLine<'_>, from: Option<NeighbourId>, is_old: bool) -> (Outcome, Wake) {
         if let Some(sender) = from.and_then(|sender| self.outbound[sender].as_mut()) {
             sender.pending.cancel(&line);
         }
@@ -174,6 +180,7 @@ impl Flood {
         let mut wake = Wake::default();
         for (neighbour, outbound) in self.outbound.iter_mut().enumerate() {
             if let Some(outbound) = outbound.as_mut().filter(|_| Some(neighbour) != from)
+                && !(is_old && outbound.sync().is_some_and(Sync::is_yet_to_compare))
                 && outbound.pending.offer(&update)
             {
                 wake.insert(neighbour);
@@ -224,11 +231,16 @@ impl Flood {
                         let way = if sync.is_in_background() { Way::Diverged } else { Way::CaughtUp };
                         Ok(self.learn(neighbour, line, way))
                     }
-                    Some(line) => nothing(match sync.hear(line, &self.store, now)? {
-                        sync::Heard::Began => Heard::RoundBegan,
-                        sync::Heard::CaughtUp => Heard::CaughtUp,
-                        sync::Heard::Other => Heard::Nothing,
-                    }),
+                    Some(line) => {
+                        let was_open = sync.is_open(now);
+                        let heard = match sync.hear(line, &self.store, now)? {
+                            sync::Heard::Began => Heard::RoundBegan,
+                            sync::Heard::CaughtUp => Heard::CaughtUp,
+                            sync::Heard::Other => Heard::Nothing,
+                        };
+                        let has_ended = was_open && !sync.is_open(now);
+                        Ok((heard, if has_ended { self.to_open() } else { Wake::default() }))
+                    }
                 }
             }
         }
@@ -236,7 +248,7 @@ impl Flood {
 
     fn learn<'l>(&mut self, from: NeighbourId, line: &'l [u8], way: Way) -> (Heard<'l>, Wake) {
         let Some(line) = AtLine::parse(line) else { return (Heard::Invalid, Wake::default()) };
-        let (outcome, wake) = self.offer(line, Some(from));
+        let (outcome, wake) = self.take_in(line, Some(from), way != Way::Flooded);
         match outcome {
             Outcome::Fresh => (Heard::Fresh { line, way }, wake),
             Outcome::Stale | Outcome::BelowFloor => (Heard::Stale, wake),
@@ -254,9 +266,22 @@ impl Flood {
         self.outbound[neighbour] = Some(Outbound { pending: Pending::default(), is_observer, catch_up });
     }
 
-    /// A link is gone, and with it what waited for it: the next link starts anew.
-    pub fn link_down(&mut self, neighbour: NeighbourId) {
+    /// A link is gone, and with it what waited for it: the next link starts anew. Others may
+    /// have waited for it to compare stores.
+    pub fn link_down(&mut self, neighbour: NeighbourId) -> Wake {
         self.outbound[neighbour] = None;
+        self.to_open()
+    }
+
+    /// The neighbours with whom a round is to be opened.
+    fn to_open(&self) -> Wake {
+        let mut wake = Wake::default();
+        for (neighbour, outbound) in self.outbound.iter().enumerate() {
+            if outbound.as_ref().and_then(Outbound::sync).is_some_and(Sync::is_to_open) {
+                wake.insert(neighbour);
+            }
+        }
+        wake
     }
 
     /// Begins to compare stores in the background, if that is for us to begin and the last time
@@ -281,6 +306,14 @@ impl Flood {
 
     /// Appends the next line that brings a neighbour up to date, LF included, if there is one.
     pub fn catch_up(&mut self, neighbour: NeighbourId, now: UnixTime, out: &mut Vec<u8>) -> Option<Said> {
+        let syncs = |outbound: &Option<Outbound>, is_so: &dyn Fn(&Sync) -> bool| {
+            outbound.as_ref().and_then(Outbound::sync).is_some_and(is_so)
+        };
+        if syncs(&self.outbound[neighbour], &Sync::is_to_open)
+            && self.outbound.iter().any(|other| syncs(other, &|sync| sync.is_open(now)))
+        {
+            return None;
+        }
         let catch_up = &mut self.outbound[neighbour].as_mut()?.catch_up;
         match catch_up {
             CatchUp::Done => None,
@@ -295,6 +328,15 @@ impl Flood {
                 out.push(b'\n');
                 Some(Said::Entry)
             }
+        }
+    }
+}
+
+impl Outbound {
+    fn sync(&self) -> Option<&Sync> {
+        match &self.catch_up {
+            CatchUp::Sync(sync) => Some(sync),
+            CatchUp::Everything(_) | CatchUp::Done => None,
         }
     }
 }
@@ -440,5 +482,86 @@ mod tests {
         let sent = drain(&mut flood, 0);
         let known = (4900..5000).map(|client| text(&update(client, client)));
         assert!(known.into_iter().all(|line| sent.contains(&line)), "what is stored is sent");
+    }
+
+    /// Passes lines over links, each between two neighbours, until nobody has anything to say;
+    /// returns how many entries each side of each link has sent, live and in comparison.
+    fn talk<const N: usize>(floods: &mut [Flood], links: [[(usize, NeighbourId); 2]; N]) -> [[(usize, usize); 2]; N] {
+        let mut sent = [[(0, 0); 2]; N];
+        loop {
+            let mut is_quiet = true;
+            for (link, ends) in links.iter().enumerate() {
+                for side in [0, 1] {
+                    let ((from, id), (to, back)) = (ends[side], ends[1 - side]);
+                    let mut line = Vec::new();
+                    if let Some(update) = floods[from].next_live(id) {
+                        sent[link][side].0 += 1;
+                        line.extend_from_slice(&[update.line().bytes(), b"\n"].concat());
+                    } else if let Some(said) = floods[from].catch_up(id, NOW, &mut line) {
+                        sent[link][side].1 += usize::from(said == Said::Entry);
+                    }
+                    for line in line.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()) {
+                        is_quiet = false;
+                        floods[to].hear(back, line, NOW).unwrap();
+                    }
+                }
+            }
+            if is_quiet {
+                return sent;
+            }
+        }
+    }
+
+    #[test]
+    fn who_has_forgotten_everything_is_told_once_and_tells_nobody() {
+        let mut floods = [3, 1, 1, 1].map(|neighbours| Flood::new(LIMITS, neighbours));
+        for flood in &mut floods[1..] {
+            for client in 0..500 {
+                flood.offer(update(client, 1).line(), None);
+            }
+        }
+        let links = [1, 2, 3].map(|other| [(0, other - 1), (other, 0)]);
+        for (link, [(_, id), (other, back)]) in links.into_iter().enumerate() {
+            let begins = link != 1;
+            floods[0].link_up(id, Manner::Sync { begins });
+            floods[other].link_up(back, Manner::Sync { begins: !begins });
+        }
+        let sent = talk(&mut floods, links);
+        let of = |side: usize| sent.map(|sides| sides[side]);
+        assert_eq!(of(0), [(0, 0); 3], "what was learnt is known everywhere");
+        assert_eq!(of(1).iter().map(|(live, compared)| live + compared).sum::<usize>(), 500);
+        assert!(floods.iter().all(|flood| flood.store().digest() == floods[1].store().digest()));
+    }
+
+    #[test]
+    fn what_a_comparison_brings_goes_on_to_those_with_whom_it_is_over() {
+        let mut floods = [2, 1, 1].map(|neighbours| Flood::new(LIMITS, neighbours));
+        floods[1].offer(update(1, 1).line(), None);
+        let links = [[(0, 0), (1, 0)], [(0, 1), (2, 0)]];
+        for [(a, id), (b, back)] in [links[1], links[0]] {
+            floods[a].link_up(id, Manner::Sync { begins: true });
+            floods[b].link_up(back, Manner::Sync { begins: false });
+            talk(&mut floods, links);
+        }
+        assert_eq!(floods[2].store().clients(), 1);
+    }
+
+    #[test]
+    fn a_neighbour_that_gets_stuck_does_not_hold_up_comparisons_with_others() {
+        let mut flood = Flood::new(LIMITS, 2);
+        for neighbour in [0, 1] {
+            flood.link_up(neighbour, Manner::Sync { begins: true });
+        }
+        let mut out = Vec::new();
+        assert!(flood.catch_up(0, NOW, &mut out).is_some(), "one round opens");
+        assert!(flood.catch_up(1, NOW, &mut out).is_none(), "the other one waits");
+        let later = UnixTime::new(NOW.since_epoch() + std::time::Duration::from_millis(250));
+        assert!(flood.catch_up(1, later, &mut out).is_some(), "but not for ever");
+        let mut other = Flood::new(LIMITS, 2);
+        for neighbour in [0, 1] {
+            other.link_up(neighbour, Manner::Sync { begins: true });
+        }
+        assert!(other.catch_up(0, NOW, &mut out).is_some());
+        assert_eq!(other.link_down(0).iter().collect::<Vec<_>>(), [1], "nor for one that is gone");
     }
 }

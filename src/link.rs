@@ -266,7 +266,8 @@ where
     }
     form(node, id, greeting.sync);
     let reason = Traffic::new(node, id, greeting.stream).run(&greeting.early, stop, &replaced).await;
-    node.flood().link_down(id);
+    let wake = node.flood().link_down(id);
+    node.wake(wake);
     node.metrics.peers[id].link_up.set(0.0);
     neighbour.change_link(|link| (link.up_since, link.caught_up) = (None, false));
     node.notice(&neighbour.name, &format!("link down: {reason}"));

@@ -16,6 +16,9 @@
 //! round at link-up compares everything. Those in the background leave alone what was received
 //! in the last [`YOUNG`]: that may merely be in flight, and what a background round finds
 //! missing counts as divergence.
+//!
+//! A server opens one round at a time as long as that gets on: what it is about to learn from one
+//! neighbour it need not ask another one for.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -31,6 +34,8 @@ use crate::store::{Store, client_hash};
 
 /// How long an update may be on its way before a background round takes it for missing.
 pub const YOUNG: Duration = Duration::from_secs(2);
+/// A round in which nothing was heard for so long does not hold up those with other neighbours.
+const STUCK: Duration = Duration::from_millis(250);
 /// What one side may have to say beyond what two full stores hold, in lines.
 const SLACK: usize = 4 * BUCKETS;
 
@@ -43,6 +48,8 @@ pub struct Sync {
     under_way: bool,
     /// The round at link-up is through.
     in_background: bool,
+    /// When something was last heard in the round that is open here; `None` where none is.
+    open: Option<UnixTime>,
     /// What is to be said, in order. Bounded, see [`Overasked`].
     to_say: VecDeque<Saying>,
     /// Updates and clients that are named in `to_say`.
@@ -52,7 +59,10 @@ pub struct Sync {
 /// What is to be said. Digests and hashes are those of the moment at which it is said.
 #[derive(Debug)]
 enum Saying {
+    /// Opens a round that was begun here.
     Groups,
+    /// Opens a round that was begun there: the answer to its digests.
+    Compare(Vec<u128>),
     Buckets(usize),
     /// A bucket, from this client's hash on.
     Entries(usize, u64),
@@ -92,7 +102,8 @@ impl Sync {
     /// The dialogue of a link that has just formed. Whoever dialled begins.
     #[must_use]
     pub fn new(begins: bool) -> Self {
-        let mut sync = Self { begins, under_way: false, in_background: false, to_say: VecDeque::new(), named: 0 };
+        let mut sync =
+            Self { begins, under_way: false, in_background: false, open: None, to_say: VecDeque::new(), named: 0 };
         sync.begin();
         sync
     }
@@ -114,16 +125,35 @@ impl Sync {
         self.in_background
     }
 
+    /// Whether a round is to be opened next. That can wait.
+    #[must_use]
+    pub fn is_to_open(&self) -> bool {
+        matches!(self.to_say.front(), Some(Saying::Groups | Saying::Compare(_)))
+    }
+
+    /// Whether a round is open and gets on.
+    #[must_use]
+    pub fn is_open(&self, now: UnixTime) -> bool {
+        self.open.is_some_and(|heard| now.since_epoch() < heard.since_epoch() + STUCK)
+    }
+
+    /// Whether the first round has not been opened: it will bring whatever is known by then.
+    #[must_use]
+    pub fn is_yet_to_compare(&self) -> bool {
+        !self.in_background && self.open.is_none()
+    }
+
     /// Takes in a line of the other side.
     ///
     /// # Errors
     /// [`Overasked`]; nothing more can be done for such a neighbour.
     pub fn hear(&mut self, line: SyncLine<'_>, store: &Store, now: UnixTime) -> Result<Heard, Overasked> {
         let mut heard = Heard::Other;
+        self.open = self.open.map(|_| now);
         match line {
             SyncLine::Groups(theirs) => {
                 heard = Heard::Began;
-                self.to_say.extend(differing(&theirs, store.group_digests()).map(Saying::Buckets));
+                self.to_say.push_back(Saying::Compare(theirs));
             }
             SyncLine::Buckets { group, digests } => {
                 let differing = differing(&digests, store.bucket_digests(group));
@@ -143,7 +173,16 @@ impl Sync {
     pub fn say(&mut self, store: &Store, now: UnixTime, out: &mut Vec<u8>) -> Option<Said> {
         loop {
             match self.to_say.pop_front()? {
-                Saying::Groups => write_groups(out, store.group_digests().map(Digest::bits)),
+                Saying::Groups => {
+                    self.open = Some(now);
+                    write_groups(out, store.group_digests().map(Digest::bits));
+                }
+                Saying::Compare(theirs) => {
+                    self.open = Some(now);
+                    let differing: Vec<usize> = differing(&theirs, store.group_digests()).collect();
+                    differing.into_iter().rev().for_each(|group| self.to_say.push_front(Saying::Buckets(group)));
+                    continue;
+                }
                 Saying::Buckets(group) => write_buckets(out, group, store.bucket_digests(group).map(Digest::bits)),
                 Saying::Step(step) => write_step(out, step),
                 Saying::Entries(bucket, first) => {
@@ -180,6 +219,7 @@ impl Sync {
             return Heard::Other;
         }
         self.under_way = false;
+        self.open = None;
         if std::mem::replace(&mut self.in_background, true) { Heard::Other } else { Heard::CaughtUp }
     }
 

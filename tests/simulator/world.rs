@@ -360,7 +360,8 @@ impl World {
             self.links[link].current[side] = None;
             if end.is_up && self.servers[server].is_up {
                 let neighbour = self.neighbour(link, side);
-                self.servers[server].flood.link_down(neighbour);
+                let wake = self.servers[server].flood.link_down(neighbour);
+                self.wake(server, wake);
             }
             if side == 0 {
                 self.dial_after(link, 150 * MS);
