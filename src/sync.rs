@@ -25,8 +25,8 @@ use std::time::Duration;
 
 use crate::digest::Digest;
 use crate::protocol::sync::{
-    BUCKETS, Entries, EntryHash, GROUP, LAST_STEP, MAX_NAMED, SyncLine, Want, Wanted, write_buckets, write_groups,
-    write_have, write_step,
+    BUCKETS, Entries, EntryHash, GROUP, Known, LAST_STEP, MAX_NAMED, SyncLine, Want, Wanted, write_buckets,
+    write_groups, write_have, write_step,
 };
 use crate::protocol::time::UnixTime;
 use crate::protocol::update::Update;
@@ -244,17 +244,17 @@ impl Sync {
 
         let mut wanted = Vec::new();
         for client in missing_here {
-            let newer_than = match of_client(&ours, client, |(hash, _)| hash.client) {
+            let known = match of_client(&ours, client, |(hash, _)| hash.client) {
                 [(_, update)] if is_young(update) => continue,
-                [(_, update)] => Some(update.line().stamp()),
+                [(hash, update)] => Some(Known { stamp: update.line().stamp(), line: hash.line }),
                 _ => None,
             };
-            wanted.push(Wanted { client, newer_than });
+            wanted.push(Wanted { client, known });
         }
         wanted.dedup();
         for (hash, update) in ours {
             let asked = of_client(&wanted, hash.client, |wanted| wanted.client);
-            let is_asked_about = asked.iter().any(|wanted| wanted.newer_than.is_some());
+            let is_asked_about = asked.iter().any(|wanted| wanted.known.is_some());
             if !is_asked_about && !is_young(&update) && is_kept_there(&update) {
                 self.have(update);
             }
@@ -269,17 +269,19 @@ impl Sync {
         known.sort_unstable_by_key(|(hash, _)| *hash);
         let mut wanted_back = Vec::new();
         for asked in &want.wanted {
-            let mut is_behind = asked.newer_than.is_some();
+            let stamp = asked.known.map(|known| known.stamp);
+            let mut is_behind = asked.known.is_some();
             for (_, update) in of_client(&known, asked.client, |(hash, _)| *hash) {
-                let stamp = Some(update.line().stamp());
-                is_behind &= stamp <= asked.newer_than;
-                let is_kept_there = want.floor.is_none_or(|floor| update.line().receipt() >= floor);
-                if stamp >= asked.newer_than && is_kept_there {
+                let line = update.line();
+                let is_same = asked.known.is_some_and(|known| known.line == Digest::of(line.bytes()).low());
+                is_behind &= !is_same && Some(line.stamp()) <= stamp;
+                let is_kept_there = want.floor.is_none_or(|floor| line.receipt() >= floor);
+                if !is_same && Some(line.stamp()) >= stamp && is_kept_there {
                     self.have((*update).clone());
                 }
             }
             if is_behind {
-                wanted_back.push(Wanted { client: asked.client, newer_than: None });
+                wanted_back.push(Wanted { client: asked.client, known: None });
             }
         }
         self.want(want.bucket, store, &wanted_back);

@@ -83,8 +83,17 @@ pub struct Want {
 pub struct Wanted {
     /// The hash of the client.
     pub client: u64,
-    /// The stamp of what the asker has: an older update is no news. `None` if it has nothing.
-    pub newer_than: Option<UnixTime>,
+    /// What the asker has of it: that, and what is older, is no news. `None` if it has nothing.
+    pub known: Option<Known>,
+}
+
+/// What somebody has of a client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Known {
+    /// Its stamp.
+    pub stamp: UnixTime,
+    /// The hash of its AT line.
+    pub line: u64,
 }
 
 impl<'a> SyncLine<'a> {
@@ -145,12 +154,9 @@ impl Want {
         let bucket = bucket(fields.next()?)?;
         let floor = optional_time(fields.next()?)?;
         let wanted = |field: &[u8]| {
-            let (client, stamp) = field.split_at_checked(16)?;
-            let newer_than = match stamp {
-                b"" => None,
-                stamp => Some(UnixTime::parse(stamp.strip_prefix(b"@")?)?),
-            };
-            Some(Wanted { client: hash(client)?, newer_than })
+            let (client, known) = field.split_at_checked(16)?;
+            let known = if known.is_empty() { None } else { Some(Known::parse(known)?) };
+            Some(Wanted { client: hash(client)?, known })
         };
         Some(Self { bucket, floor, wanted: fields.map(wanted).collect::<Option<Vec<_>>>()? })
     }
@@ -161,12 +167,21 @@ impl Want {
         write_optional_time(out, self.floor);
         for wanted in &self.wanted {
             put(out, format_args!(" {:016x}", wanted.client));
-            if let Some(stamp) = wanted.newer_than {
+            if let Some(Known { stamp, line }) = wanted.known {
                 out.push(b'@');
                 stamp.write(out);
+                put(out, format_args!(":{line:016x}"));
             }
         }
         out.push(b'\n');
+    }
+}
+
+impl Known {
+    /// `@stamp:line`.
+    fn parse(text: &[u8]) -> Option<Self> {
+        let (stamp, line) = text.strip_prefix(b"@")?.split_at_checked(text.len().checked_sub(18)?)?;
+        Some(Self { stamp: UnixTime::parse(stamp)?, line: hash(line.strip_prefix(b":")?)? })
     }
 }
 
@@ -268,7 +283,7 @@ mod tests {
             bucket in 0..BUCKETS,
             floor in times(),
             pairs in prop::collection::vec(any::<(u64, u64)>(), 0..20),
-            wants in prop::collection::vec((any::<u64>(), times()), 0..20),
+            wants in prop::collection::vec((any::<u64>(), times(), any::<u64>()), 0..20),
             step in 1..=LAST_STEP,
         ) {
             let mut out = Vec::new();
@@ -278,7 +293,10 @@ mod tests {
             prop_assert_eq!(read(&out), SyncLine::Entries(entries));
 
             out.clear();
-            let wanted = wants.iter().map(|&(client, newer_than)| Wanted { client, newer_than }).collect();
+            let wanted = wants.iter().map(|&(client, stamp, line)| {
+                Wanted { client, known: stamp.map(|stamp| Known { stamp, line }) }
+            });
+            let wanted = wanted.collect();
             let want = Want { bucket, floor, wanted };
             want.write(&mut out);
             prop_assert_eq!(read(&out), SyncLine::Want(want));
@@ -316,10 +334,10 @@ mod tests {
         let entries = vec![EntryHash { client: 0x1007, line: 0xff }];
         let expected = Entries { bucket: 7, first: 0, last: u64::MAX, floor: None, entries };
         assert_eq!(SyncLine::parse(line), Some(SyncLine::Entries(expected)));
-        let line = b"SYNC WANT 7 1.5 0000000000001007@1621464827.959498503 0000000000002007";
+        let line = b"SYNC WANT 7 1.5 0000000000001007@1621464827.959498503:00000000000000ff 0000000000002007";
         let wanted = vec![
-            Wanted { client: 0x1007, newer_than: Some(time("1621464827.959498503")) },
-            Wanted { client: 0x2007, newer_than: None },
+            Wanted { client: 0x1007, known: Some(Known { stamp: time("1621464827.959498503"), line: 0xff }) },
+            Wanted { client: 0x2007, known: None },
         ];
         let expected = Want { bucket: 7, floor: Some(time("1.5")), wanted };
         assert_eq!(SyncLine::parse(line), Some(SyncLine::Want(expected)));
@@ -341,6 +359,9 @@ mod tests {
             "SYNC WANT 0",
             "SYNC WANT 0 - 0000000000000001@",
             "SYNC WANT 0 - 0000000000000001@x",
+            "SYNC WANT 0 - 0000000000000001@1",
+            "SYNC WANT 0 - 0000000000000001@:0000000000000001",
+            "SYNC WANT 0 - 0000000000000001@x:0000000000000001",
             "SYNC WANT 0 - +000000000000001",
             "SYNC STEP 0",
             "SYNC STEP 7",
@@ -357,7 +378,8 @@ mod tests {
         let mut out = Vec::new();
         let entries = vec![EntryHash { client: 1, line: 1 }; MAX_NAMED];
         Entries { bucket: 4095, first: 0, last: u64::MAX, floor, entries }.write(&mut out);
-        let wanted = vec![Wanted { client: 1, newer_than: floor }; MAX_NAMED];
+        let known = floor.map(|stamp| Known { stamp, line: 1 });
+        let wanted = vec![Wanted { client: 1, known }; MAX_NAMED];
         let entries_length = out.len();
         Want { bucket: 4095, floor, wanted }.write(&mut out);
         let longest = entries_length.max(out.len() - entries_length) - 1;
