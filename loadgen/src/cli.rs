@@ -6,10 +6,11 @@ use std::str::FromStr;
 use std::time::SystemTime;
 
 use anyhow::{Context, bail};
-use clap::Parser;
+use clap::{Args, Parser, Subcommand};
 use herd::config::{Address, Herd};
 use humantime::Duration;
-use loadgen::plan::{Pace, Plan, Target};
+use loadgen::hlog::IntervalLog;
+use loadgen::plan::{Pace, Plan, Shard, Target};
 use loadgen::series::Series;
 use loadgen::slo::Slo;
 
@@ -19,10 +20,47 @@ const OTHER_DESCRIPTORS: u64 = 64;
 /// Simulates mobile clients of a herd: each reports its place on a schedule of its own, every
 /// reply is checked, and latencies count from when a command was due.
 #[derive(Debug, Parser)]
-#[command(name = "loadgen", version)]
+#[command(name = "loadgen", version, args_conflicts_with_subcommands = true)]
 #[command(after_help = "Exit codes: 0 fine, 1 set-up failed, 2 usage, 3 wrong answers or lost updates, \
     4 this program could not keep up (the result is invalid), 99 an objective was missed; the first that applies.")]
 pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+    #[command(flatten)]
+    pub(crate) run: Run,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Prints a stored result; the exit code is that of its run.
+    Report {
+        /// A result, as --out wrote it.
+        file: PathBuf,
+        /// A folder for the percentiles of each histogram (.hgrm).
+        #[arg(long, value_name = "DIR")]
+        hgrm: Option<PathBuf>,
+    },
+    /// Compares two results: percentiles with 95 % confidence intervals, and their ratios.
+    Diff {
+        /// A result.
+        a: PathBuf,
+        /// Another one.
+        b: PathBuf,
+    },
+    /// Puts the results of shards, or of several runs of one plan, together without loss, and prints
+    /// what comes of it; the exit code is that of a run that has seen all of it.
+    Merge {
+        /// Results.
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+        /// Where the result goes, as JSON.
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Run {
     /// Simulated clients, each with a connection of its own, dealt out to the servers in turn.
     #[arg(long, default_value_t = 1000, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     clients: u32,
@@ -60,6 +98,10 @@ pub(crate) struct Cli {
     /// What everything random follows from.
     #[arg(long, default_value_t = 1, value_name = "N")]
     seed: u64,
+    /// Simulate every N-th client only, from the K-th on: N runs, on several machines, are one, and
+    /// `loadgen merge` puts their results together. --clients and --rate are those of all.
+    #[arg(long, default_value = "1/1", value_name = "K/N")]
+    shard: Shard,
     /// Threads that clients are spread over.
     #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     threads: u16,
@@ -86,6 +128,12 @@ pub(crate) struct Cli {
     /// the line before, and percentiles of response, send lag and propagation in microseconds.
     #[arg(long, value_name = "FILE")]
     ndjson: Option<PathBuf>,
+    /// Where response times go second by second, as an HdrHistogram log.
+    #[arg(long, value_name = "FILE")]
+    hlog: Option<PathBuf>,
+    /// A folder for the percentiles of each histogram (.hgrm).
+    #[arg(long, value_name = "DIR")]
+    pub(crate) hgrm: Option<PathBuf>,
     /// An objective, such as iamat.response.p99<5ms: OPERATION.response|service|lag.pN<TIME.
     /// Missing one makes the exit code 99. May be given more than once.
     #[arg(long, value_name = "EXPR")]
@@ -106,7 +154,7 @@ impl FromStr for Percent {
     }
 }
 
-impl Cli {
+impl Run {
     /// The plan that the options describe.
     pub(crate) fn plan(&self) -> anyhow::Result<Plan> {
         let herd = self.herd.as_deref().map(Herd::read).transpose()?.unwrap_or_else(Herd::built_in);
@@ -120,10 +168,12 @@ impl Cli {
         let on_loopback = servers.iter().all(|server| server.address.ip().is_loopback());
         let max_skew =
             if on_loopback { std::time::Duration::from_millis(1) } else { std::time::Duration::from_secs(1) };
-        Ok(Plan {
+        let all_clients = self.clients as usize;
+        let mut plan = Plan {
             hops: (0..servers.len()).map(hops).collect(),
             servers,
-            clients: self.clients as usize,
+            clients: all_clients,
+            shard: self.shard,
             pace: self.pace()?,
             whatsat: self.whatsat.0,
             unknown: self.unknown.0,
@@ -131,13 +181,26 @@ impl Cli {
             duration: self.duration.into(),
             timeout: self.timeout.into(),
             seed: self.seed,
-            threads: usize::from(self.threads).min(self.clients as usize),
+            threads: usize::from(self.threads),
             max_skew: self.max_skew.map_or(max_skew, Into::into),
             max_lag: self.max_lag.into(),
-            probe: (!self.no_probe && herd.servers().len() > 1).then(|| self.probe_interval.into()),
+            probe: (!self.no_probe && self.shard.is_first() && herd.servers().len() > 1)
+                .then(|| self.probe_interval.into()),
             verify: !self.no_verify,
             run: run_name(),
-        })
+        };
+        let own_clients = plan.own_clients().count();
+        if own_clients == 0 {
+            bail!("shard {} of {all_clients} clients has none: simulate more, or use fewer shards", self.shard);
+        }
+        plan.threads = plan.threads.min(own_clients);
+        Ok(plan)
+    }
+
+    /// The log of response times that is asked for.
+    pub(crate) fn interval_log(&self) -> anyhow::Result<Option<IntervalLog>> {
+        let Some(path) = &self.hlog else { return Ok(None) };
+        IntervalLog::create(path).map(Some).with_context(|| format!("cannot write the log to {}", path.display()))
     }
 
     /// The series that is asked for.

@@ -8,9 +8,12 @@
 //! - [`probe`]: how long an update takes from server to server
 //! - [`measure`], [`record`], [`live`]: what was measured, in all and since the last look
 //! - [`report`], [`series`], [`slo`]: the result, the run second by second, and objectives
+//! - [`stored`], [`hgrm`], [`hlog`]: histograms in the formats of HdrHistogram
 
 mod clock;
 mod connection;
+pub mod hgrm;
+pub mod hlog;
 pub mod live;
 pub mod measure;
 pub mod movement;
@@ -22,6 +25,7 @@ pub mod report;
 pub mod run;
 pub mod series;
 pub mod slo;
+pub mod stored;
 mod timer;
 pub mod wire;
 mod worker;

@@ -21,8 +21,10 @@ pub struct Live {
 /// Times since the last look, in nanoseconds.
 #[derive(Debug, Clone)]
 pub struct Recent {
-    /// Response times.
-    pub responses: Histogram<u64>,
+    /// Response times of IAMAT.
+    pub iamat: Histogram<u64>,
+    /// Response times of WHATSAT.
+    pub whatsat: Histogram<u64>,
     /// How late commands were written.
     pub lags: Histogram<u64>,
     /// From the probe's writes to where they were seen.
@@ -59,9 +61,19 @@ pub struct Counted {
     pub lost: u64,
 }
 
+impl Recent {
+    /// Response times of all operations.
+    #[must_use]
+    pub fn responses(&self) -> Histogram<u64> {
+        let mut all = self.iamat.clone();
+        move_into(&mut all, &mut self.whatsat.clone());
+        all
+    }
+}
+
 impl Default for Recent {
     fn default() -> Self {
-        Self { responses: histogram(), lags: histogram(), seen: histogram() }
+        Self { iamat: histogram(), whatsat: histogram(), lags: histogram(), seen: histogram() }
     }
 }
 
@@ -83,7 +95,7 @@ impl Live {
     ///
     /// # Panics
     /// If another thread panicked here.
-    pub fn add(&self, counted: &Counted, responses: &mut Histogram<u64>, lags: &mut Histogram<u64>) {
+    pub fn add(&self, counted: &Counted, part: &mut Recent) {
         for (sum, part) in [
             (&self.answered, counted.answered),
             (&self.failed, counted.failed),
@@ -93,8 +105,9 @@ impl Live {
             sum.fetch_add(part, Ordering::Relaxed);
         }
         let mut recent = self.recent();
-        move_into(&mut recent.responses, responses);
-        move_into(&mut recent.lags, lags);
+        move_into(&mut recent.iamat, &mut part.iamat);
+        move_into(&mut recent.whatsat, &mut part.whatsat);
+        move_into(&mut recent.lags, &mut part.lags);
     }
 
     /// Adds what the probe has seen since it last did so, and how many sights did not come in

@@ -1,18 +1,20 @@
 //! The `loadgen` program: wiring only.
 
 mod cli;
+mod files;
 mod progress;
 
-use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Parser;
-use loadgen::report::{Report, table};
+use loadgen::hlog::IntervalLog;
+use loadgen::report::{Report, diff, merge, table};
 use loadgen::run;
 use loadgen::series::Phase;
 
-use self::cli::Cli;
+use self::cli::{Cli, Command, Run};
 use self::progress::Progress;
 
 /// Wrong answers were seen.
@@ -23,7 +25,17 @@ const INVALID: u8 = 4;
 const SLO_MISSED: u8 = 99;
 
 fn main() -> ExitCode {
-    match load(&Cli::parse()) {
+    let cli = Cli::parse();
+    let done = match cli.command {
+        None => load(&cli.run),
+        Some(Command::Report { file, hgrm }) => files::read(&file).and_then(|report| show(report, hgrm.as_deref())),
+        Some(Command::Merge { files, out }) => merged(&files, out.as_deref()),
+        Some(Command::Diff { a, b }) => match compared(&a, &b) {
+            Ok(()) => return ExitCode::SUCCESS,
+            Err(error) => Err(error),
+        },
+    };
+    match done {
         Ok(report) if !report.is_right() => ExitCode::from(WRONG),
         Ok(report) if !report.generator.valid => ExitCode::from(INVALID),
         Ok(report) if report.slos.iter().any(|slo| !slo.met) => ExitCode::from(SLO_MISSED),
@@ -35,27 +47,52 @@ fn main() -> ExitCode {
     }
 }
 
-fn load(cli: &Cli) -> anyhow::Result<Report> {
-    let plan = cli.plan()?;
-    cli::raise_descriptor_limit(plan.clients)?;
+fn load(options: &Run) -> anyhow::Result<Report> {
+    let plan = options.plan()?;
+    cli::raise_descriptor_limit(plan.own_clients().count())?;
     let (warm_up, duration) = (plan.warm_up, plan.duration);
     let mut progress = Progress::new(warm_up + duration);
-    let mut series = cli.series()?;
+    let mut series = options.series()?;
+    let mut log = options.interval_log()?;
     let mut written = Ok(());
     let outcome = run::run(plan, |elapsed, glance| {
         let phase = Phase::at(elapsed, warm_up, duration);
         progress.show(elapsed, phase, &glance);
+        if let Some(log) = &mut log {
+            log.add(elapsed, &glance.recent.iamat, &glance.recent.whatsat);
+        }
         if let (Some(series), Ok(())) = (&mut series, &written) {
             written = series.write(elapsed, phase, &glance);
         }
     })?;
     progress.finish();
     written.context("cannot write the series")?;
-    let report = Report::new(&outcome, &cli.slo);
-    if let Some(path) = &cli.out {
-        let json = serde_json::to_string_pretty(&report)? + "\n";
-        fs::write(path, json).with_context(|| format!("cannot write the result to {}", path.display()))?;
+    log.map_or(Ok(()), IntervalLog::finish).context("cannot write the log of response times")?;
+    let report = Report::new(&outcome, &options.slo);
+    if let Some(path) = &options.out {
+        files::write(&report, path)?;
+    }
+    show(report, options.hgrm.as_deref())
+}
+
+fn show(report: Report, hgrm: Option<&Path>) -> anyhow::Result<Report> {
+    if let Some(folder) = hgrm {
+        files::write_percentiles(&report, folder)?;
     }
     print!("{}", table(&report));
     Ok(report)
+}
+
+fn merged(paths: &[PathBuf], out: Option<&Path>) -> anyhow::Result<Report> {
+    let reports = paths.iter().map(|path| files::read(path)).collect::<anyhow::Result<Vec<_>>>()?;
+    let report = merge(&reports)?;
+    if let Some(path) = out {
+        files::write(&report, path)?;
+    }
+    show(report, None)
+}
+
+fn compared(a: &Path, b: &Path) -> anyhow::Result<()> {
+    print!("{}", diff(&files::read(a)?, &files::read(b)?)?);
+    Ok(())
 }

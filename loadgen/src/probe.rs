@@ -53,7 +53,7 @@ pub struct Propagation {
 }
 
 impl Propagation {
-    fn new(servers: usize) -> Self {
+    pub(crate) fn new(servers: usize) -> Self {
         Self {
             latency: vec![vec![histogram(); servers]; servers],
             lost: vec![vec![0; servers]; servers],

@@ -25,9 +25,8 @@ impl Progress {
             Phase::Measure => "measure",
             Phase::Verify => "verify",
         };
-        let at = |percentile| {
-            Duration::from_nanos(glance.recent.responses.value_at_percentile(percentile)).as_secs_f64() * 1e3
-        };
+        let responses = glance.recent.responses();
+        let at = |percentile| Duration::from_nanos(responses.value_at_percentile(percentile)).as_secs_f64() * 1e3;
         let line = format!(
             "{:>4} of {} s  {phase:<7}  {:>7} replies/s  p50 {:>7.2} ms  p99 {:>7.2} ms  failed {}  wrong {}",
             elapsed.as_secs(),

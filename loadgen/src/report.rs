@@ -1,5 +1,7 @@
 //! What a run has shown, as JSON of a stated version and as a table for people.
 
+mod diff;
+mod merge;
 mod table;
 
 use std::time::Duration;
@@ -8,13 +10,16 @@ use hdrhistogram::Histogram;
 use humantime::format_rfc3339_millis;
 use serde::{Deserialize, Serialize};
 
+pub use self::diff::diff;
+pub use self::merge::{MergeError, merge};
 pub use self::table::{table, time};
-use crate::measure::Latencies;
+use crate::measure::{Latencies, histogram};
 use crate::plan::{Pace, Plan};
 use crate::probe::Propagation;
 use crate::record::Record;
 use crate::run::Outcome;
 use crate::slo::{Slo, SloResult};
+use crate::stored::{NotAHistogram, decode, encode};
 
 /// The version of the JSON: it changes when a field changes its meaning or goes away.
 pub const VERSION: u32 = 1;
@@ -55,6 +60,12 @@ pub struct PlanReport {
     pub servers: Vec<String>,
     /// Simulated clients.
     pub clients: usize,
+    /// A part of the clients' names that no other run has; several where runs were merged.
+    #[serde(default)]
+    pub run: String,
+    /// Which clients were simulated, of those that were asked for; several where runs were merged.
+    #[serde(default)]
+    pub shard: String,
     /// `open` or `closed`.
     pub pace: String,
     /// Commands per second that were due; open loop only.
@@ -88,8 +99,8 @@ pub struct OperationReport {
     pub timeouts: u64,
 }
 
-/// A histogram in a few numbers, in microseconds.
-#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
+/// A histogram in a few numbers, in microseconds, and whole.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
     /// Values in it.
     pub count: u64,
@@ -107,6 +118,9 @@ pub struct Summary {
     pub p99_9: f64,
     /// The largest.
     pub max: f64,
+    /// All of it, in nanoseconds: see [`crate::stored`]. Empty where there are no values.
+    #[serde(default)]
+    pub histogram: String,
 }
 
 /// Counts of the whole run.
@@ -242,17 +256,20 @@ impl Report {
 
 impl PlanReport {
     fn new(plan: &Plan) -> Self {
+        let clients = plan.own_clients().count();
         let (pace, offered_per_second, pipeline) = match plan.pace {
             Pace::Open { interval } => {
                 #[allow(clippy::cast_precision_loss)]
-                let rate = plan.clients as f64 / interval.as_secs_f64();
+                let rate = clients as f64 / interval.as_secs_f64();
                 ("open", Some(rate), None)
             }
             Pace::Closed { pipeline } => ("closed", None, Some(pipeline)),
         };
         Self {
             servers: plan.servers.iter().map(|server| server.name.clone()).collect(),
-            clients: plan.clients,
+            clients,
+            run: plan.run.clone(),
+            shard: plan.shard.to_string(),
             pace: pace.into(),
             offered_per_second,
             pipeline,
@@ -296,7 +313,16 @@ impl Summary {
             p99: at(99.0),
             p99_9: at(99.9),
             max: micros(histogram.max()),
+            histogram: encode(histogram),
         }
+    }
+
+    /// The whole histogram, in nanoseconds.
+    ///
+    /// # Errors
+    /// If it is not stored, or not readable.
+    pub fn histogram(&self) -> Result<Histogram<u64>, NotAHistogram> {
+        if self.count == 0 { Ok(histogram()) } else { decode(&self.histogram) }
     }
 }
 
@@ -308,34 +334,45 @@ impl PropagationReport {
     fn new(seen: &Propagation, plan: &Plan) -> Self {
         let servers = 0..plan.servers.len();
         let pairs = servers.clone().flat_map(|origin| servers.clone().map(move |observer| (origin, observer)));
-        let pairs: Vec<_> = pairs.filter(|(origin, observer)| origin != observer).collect();
-        let mut distances: Vec<usize> = pairs.iter().map(|&(origin, observer)| plan.hops[origin][observer]).collect();
-        distances.sort_unstable();
-        distances.dedup();
-        let over = |hops: usize| {
-            let mut all = crate::measure::histogram();
-            for &(origin, observer) in pairs.iter().filter(|&&(origin, observer)| plan.hops[origin][observer] == hops) {
-                all.add(&seen.latency[origin][observer]).expect("all histograms have the same bounds");
-            }
-            HopsReport { hops, latency: Summary::new(&all) }
-        };
-        let pair = |&(origin, observer): &(usize, usize)| PairReport {
+        let pair = |(origin, observer): (usize, usize)| PairReport {
             origin: plan.servers[origin].name.clone(),
             observer: plan.servers[observer].name.clone(),
             hops: plan.hops[origin][observer],
             lost: seen.lost[origin][observer],
             latency: Summary::new(&seen.latency[origin][observer]),
         };
+        let pairs: Vec<_> = pairs.filter(|(origin, observer)| origin != observer).map(pair).collect();
         Self {
             writes: seen.writes,
             lost: seen.lost.iter().flatten().sum(),
             broken: seen.broken,
             unexpected: seen.unexpected,
             resolution: Summary::new(&seen.resolution),
-            by_hops: distances.into_iter().map(over).collect(),
-            pairs: pairs.iter().map(pair).collect(),
+            by_hops: by_hops(&pairs).expect("what was just stored is readable"),
+            pairs,
         }
     }
+}
+
+/// The latencies of pairs, put together by the number of links between them.
+fn by_hops(pairs: &[PairReport]) -> Result<Vec<HopsReport>, NotAHistogram> {
+    let mut distances: Vec<usize> = pairs.iter().map(|pair| pair.hops).collect();
+    distances.sort_unstable();
+    distances.dedup();
+    let over = |hops| {
+        let latency = sum(pairs.iter().filter(|pair| pair.hops == hops).map(|pair| &pair.latency))?;
+        Ok(HopsReport { hops, latency })
+    };
+    distances.into_iter().map(over).collect()
+}
+
+/// Several histograms as one.
+fn sum<'s>(parts: impl Iterator<Item = &'s Summary>) -> Result<Summary, NotAHistogram> {
+    let mut all = histogram();
+    for part in parts {
+        all.add(&part.histogram()?).expect("all histograms have the same bounds");
+    }
+    Ok(Summary::new(&all))
 }
 
 impl GeneratorReport {

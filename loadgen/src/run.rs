@@ -90,6 +90,8 @@ pub fn run(plan: Plan, mut show: impl FnMut(Duration, Glance)) -> Result<Outcome
     workers.iter().for_each(|worker| worker.start(clock));
     probe.iter().for_each(|probe| probe.start(clock));
     let cpu_after = wait(&done, threads, start, &plan, |elapsed| show(elapsed, live.look()))?;
+    // What has come since the last whole second.
+    show(start.elapsed(), live.look());
 
     let mut record = Record::default();
     for worker in workers {

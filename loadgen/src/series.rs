@@ -93,6 +93,7 @@ impl Series {
     /// If it cannot be written.
     pub fn write(&mut self, elapsed: Duration, phase: Phase, glance: &Glance) -> io::Result<()> {
         let recent = &glance.recent;
+        let responses = recent.responses();
         let second = Second {
             time: SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default().as_secs_f64(),
             elapsed: elapsed.as_secs_f64(),
@@ -101,8 +102,8 @@ impl Series {
             failed: glance.failed - self.failed,
             wrong: (glance.wrong - glance.lost) - (self.wrong - self.lost),
             lost: glance.lost - self.lost,
-            response_p50: micros(&recent.responses, 50.0),
-            response_p99: micros(&recent.responses, 99.0),
+            response_p50: micros(&responses, 50.0),
+            response_p99: micros(&responses, 99.0),
             lag_p99: micros(&recent.lags, 99.0),
             seen: recent.seen.len(),
             unseen: glance.unseen,
@@ -123,7 +124,7 @@ fn micros(histogram: &Histogram<u64>, percentile: f64) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::live::{Counted, Live};
+    use crate::live::{Counted, Live, Recent};
     use crate::measure::histogram;
 
     #[test]
@@ -132,10 +133,10 @@ mod tests {
         let mut series = Series::create(file.path()).unwrap();
         let live = Live::default();
         for (second, failed) in [(1, 3), (2, 0)] {
-            let mut responses = histogram();
-            responses.record(2_000_000).unwrap();
+            let mut recent = Recent::default();
+            recent.iamat.record(2_000_000).unwrap();
             let counted = Counted { answered: 10 * second, failed, wrong: 2, lost: 1 };
-            live.add(&counted, &mut responses, &mut histogram());
+            live.add(&counted, &mut recent);
             live.saw(&mut histogram(), second);
             series.write(Duration::from_secs(second), Phase::Measure, &live.look()).unwrap();
         }

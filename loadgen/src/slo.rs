@@ -19,10 +19,14 @@ pub struct Slo {
     bound: Duration,
 }
 
+/// A point of view from which an operation is measured; see [`Latencies`](crate::measure::Latencies).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum View {
+pub enum View {
+    /// From when it was due until its reply.
     Response,
+    /// From when it was written until its reply.
     Service,
+    /// From when it was due until it was written.
     Lag,
 }
 
@@ -86,11 +90,22 @@ impl Slo {
             Operation::Iamat => &record.iamat,
             Operation::Whatsat => &record.whatsat,
         };
-        let histogram: &Histogram<u64> = match self.view {
+        self.judge_view(match self.view {
             View::Response => &latencies.response,
             View::Service => &latencies.service,
             View::Lag => &latencies.lag,
-        };
+        })
+    }
+
+    /// What of what was measured it is about.
+    #[must_use]
+    pub fn subject(&self) -> (Operation, View) {
+        (self.operation, self.view)
+    }
+
+    /// Compares the objective with what was measured of its subject.
+    #[must_use]
+    pub fn judge_view(&self, histogram: &Histogram<u64>) -> SloResult {
         let measured =
             (!histogram.is_empty()).then(|| Duration::from_nanos(histogram.value_at_percentile(self.percentile)));
         SloResult { slo: self.to_string(), measured, met: measured.is_some_and(|measured| measured < self.bound) }

@@ -58,7 +58,7 @@ impl Worker {
     pub(crate) fn connect(plan: Arc<Plan>, thread: usize, live: Arc<Live>) -> io::Result<Self> {
         let poll = Poll::new()?;
         let timer = Timer::new(poll.registry(), TIMER)?;
-        let mut rng = Rng::with_seed(plan.seed.wrapping_mul(1_000_003).wrapping_add(thread as u64));
+        let mut rng = Rng::with_seed(plan.seed_of(thread));
         let servers = plan.servers.iter().map(|server| server.name.clone().into_bytes()).collect();
         let names = plan.clients_of(thread).map(|client| plan.client_name(client));
         let oracle = Oracle::new(servers, names, i64::try_from(plan.max_skew.as_nanos()).unwrap_or(i64::MAX));

@@ -31,7 +31,19 @@ async fn every_option_that_the_documents_name_exists() {
         "--test",
         "--nocapture",
     ];
-    let of_loadgen = ["--clients", "--rate", "--whatsat", "--slo", "--out", "--closed", "--pipeline", "--ndjson"];
+    let of_loadgen = [
+        "--clients",
+        "--rate",
+        "--whatsat",
+        "--slo",
+        "--out",
+        "--closed",
+        "--pipeline",
+        "--ndjson",
+        "--hlog",
+        "--hgrm",
+        "--shard",
+    ];
     for name in ["README.md", "ARCHITECTURE.md", "PROTOCOL.md", "CONTRIBUTING.md"] {
         let text = document(name);
         for option in options(&text).filter(|option| !of_others.contains(option) && !of_loadgen.contains(option)) {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use herd::config::Herd;
-use loadgen::plan::{Pace, Plan, Target};
+use loadgen::plan::{Pace, Plan, Shard, Target};
 use loadgen::record::Record;
 use rustix::process::Signal;
 use tempfile::TempDir;
@@ -41,6 +41,7 @@ fn plan(herd: &Herd) -> Plan {
         servers: servers.collect(),
         hops: vec![vec![0; 5]; 5],
         clients: 200,
+        shard: Shard::WHOLE,
         pace: Pace::Open { interval: Duration::from_millis(200) },
         whatsat: 0.3,
         unknown: 0.05,

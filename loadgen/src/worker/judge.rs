@@ -4,12 +4,10 @@ use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
 
-use hdrhistogram::Histogram;
-
 use crate::clock::wall;
 use crate::connection::Expected;
-use crate::live::{Counted, Live};
-use crate::measure::{histogram, nanos};
+use crate::live::{Counted, Live, Recent};
+use crate::measure::nanos;
 use crate::oracle::{Answer, ClientId, Oracle, Question, ServerId, Span, Wrong};
 use crate::plan::{Operation, Plan};
 use crate::record::Record;
@@ -49,17 +47,15 @@ pub(super) struct Judge {
     live: Arc<Live>,
     /// What was shown already.
     shown: Counted,
-    /// Response times since they were last shown.
-    responses: Histogram<u64>,
-    /// How late commands were written, likewise.
-    lags: Histogram<u64>,
+    /// Times since they were last shown.
+    recent: Recent,
 }
 
 impl Judge {
     pub(super) fn new(plan: &Plan, oracle: Oracle, live: Arc<Live>) -> Self {
         let measured = nanos(plan.warm_up)..nanos(plan.warm_up + plan.duration);
-        let (responses, lags) = (histogram(), histogram());
-        Self { oracle, record: Record::default(), measured, live, shown: Counted::default(), responses, lags }
+        let (record, shown, recent) = Default::default();
+        Self { oracle, record, measured, live, shown, recent }
     }
 
     /// Judges and measures a reply that was read at `now`.
@@ -76,8 +72,12 @@ impl Judge {
         };
         self.record.judged(judgement);
         let written = expected.written.unwrap_or(now);
-        self.responses.saturating_record(now.saturating_sub(expected.due));
-        self.lags.saturating_record(written.saturating_sub(expected.due));
+        let responses = match expected.command.operation() {
+            Operation::Iamat => &mut self.recent.iamat,
+            Operation::Whatsat => &mut self.recent.whatsat,
+        };
+        responses.saturating_record(now.saturating_sub(expected.due));
+        self.recent.lags.saturating_record(written.saturating_sub(expected.due));
         if self.measured.contains(&expected.due) {
             self.record.latencies(expected.command.operation()).record(expected.due, written, now);
         }
@@ -121,7 +121,7 @@ impl Judge {
             wrong: counts.wrong - before.wrong,
             lost: counts.lost - before.lost,
         };
-        self.live.add(&new, &mut self.responses, &mut self.lags);
+        self.live.add(&new, &mut self.recent);
         self.shown =
             Counted { answered: counts.answered, failed: counts.failed, wrong: counts.wrong, lost: counts.lost };
     }

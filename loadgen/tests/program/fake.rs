@@ -38,11 +38,13 @@ pub(crate) struct Fake {
     pub(crate) port: u16,
     /// Commands that it has read.
     pub(crate) commands: Arc<AtomicU64>,
+    /// By client the AT line that it answers with.
+    pub(crate) known: Arc<Mutex<HashMap<String, String>>>,
 }
 
 struct Shared {
     fault: Fault,
-    known: Mutex<HashMap<String, String>>,
+    known: Arc<Mutex<HashMap<String, String>>>,
     commands: Arc<AtomicU64>,
     stalled: AtomicBool,
     started: SystemTime,
@@ -55,9 +57,10 @@ impl Fake {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let commands = Arc::new(AtomicU64::new(0));
+        let known = Arc::default();
         let shared = Arc::new(Shared {
             fault,
-            known: Mutex::default(),
+            known: Arc::clone(&known),
             commands: Arc::clone(&commands),
             stalled: AtomicBool::new(false),
             started: SystemTime::now(),
@@ -70,7 +73,7 @@ impl Fake {
                 std::thread::spawn(move || drop(serve(stream, &shared)));
             }
         });
-        Self { port, commands }
+        Self { port, commands, known }
     }
 }
 

@@ -200,3 +200,46 @@ fn what_cannot_be_set_up_is_said_in_a_sentence() {
         assert!(run.words.contains(words), "{}", run.words);
     }
 }
+
+/// The numbers of the clients that a server has heard of, without the probe's.
+fn client_numbers(server: &Fake) -> std::collections::BTreeSet<u32> {
+    let known = server.known.lock().unwrap();
+    let number = |id: &String| id.strip_prefix('c')?.split('.').next()?.parse().ok();
+    known.keys().filter_map(number).collect()
+}
+
+#[test]
+fn two_shards_have_different_clients_and_merge_into_one_run() {
+    let folders = [(); 2].map(|()| TempDir::new().unwrap());
+    let mut numbers = Vec::new();
+    for (folder, shard) in folders.iter().zip(["1/2", "2/2"]) {
+        let server = Fake::start(Fault::None);
+        let output = loadgen(folder, server.port, &["--shard", shard]).output().unwrap();
+        assert_eq!(output.status.code(), Some(0));
+        numbers.push(client_numbers(&server));
+    }
+    assert!(numbers[0].is_disjoint(&numbers[1]));
+    assert_eq!(&numbers[0] | &numbers[1], (0..20).collect());
+
+    let paths = folders.each_ref().map(|folder| folder.path().join("out.json"));
+    let merged = folders[0].path().join("merged.json");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_loadgen"));
+    let output = command.arg("merge").args(&paths).arg("--out").arg(&merged).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    let read = |path: &std::path::Path| -> Report { serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap() };
+    let [one, two, both] = [&paths[0], &paths[1], &merged].map(|path| read(path));
+    assert_eq!((both.plan.clients, both.counts.sent), (20, one.counts.sent + two.counts.sent));
+    assert_eq!(both.iamat.response.count, one.iamat.response.count + two.iamat.response.count);
+
+    for (arguments, expected) in [
+        (vec!["report".into(), merged.clone()], "20 clients on 1 servers"),
+        (vec!["diff".into(), paths[0].clone(), paths[1].clone()], "IAMAT response p50"),
+    ] {
+        let output = Command::new(env!("CARGO_BIN_EXE_loadgen")).args(&arguments).output().unwrap();
+        let printed = String::from_utf8(output.stdout).unwrap();
+        assert!(output.status.success() && printed.contains(expected), "{arguments:?}: {printed}");
+    }
+    let again = Command::new(env!("CARGO_BIN_EXE_loadgen")).arg("merge").args([&paths[0], &paths[0]]).output().unwrap();
+    assert_eq!(again.status.code(), Some(1));
+    assert!(String::from_utf8(again.stderr).unwrap().contains("is there twice"));
+}

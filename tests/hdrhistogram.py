@@ -1,0 +1,85 @@
+#!/usr/bin/env python3
+"""Reads what loadgen has measured with another implementation of HdrHistogram (PyPI: hdrhistogram).
+
+    python3 tests/hdrhistogram.py target/release/server target/release/loadgen
+
+Loads a server for two seconds, and expects the same counts and percentiles in loadgen's result, in
+the histogram that is stored in it, and in its interval log.
+"""
+
+import json
+import math
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from hdrh.histogram import HdrHistogram
+from hdrh.log import HistogramLogReader
+
+PERCENTILES = {"p50": 50.0, "p90": 90.0, "p99": 99.0, "p99_9": 99.9, "max": 100.0}
+
+
+def load(server, loadgen, folder):
+    """Runs one server and the load generator; returns the result and the log's path."""
+    anywhere = "127.0.0.1:0"
+    command = [server, "Clark", "--places-url", "mock", "--log-dir", folder]
+    command += ["--clients", anywhere, "--peers", anywhere, "--metrics", anywhere]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    try:
+        addresses = dict(field.split("=") for field in process.stdout.readline().split()[2:])
+        herd = Path(folder) / "herd.toml"
+        herd.write_text("[servers.Clark]\n" + "".join(f'{key} = "{value}"\n' for key, value in addresses.items()))
+        out, log = Path(folder) / "out.json", Path(folder) / "run.hlog"
+        options = ["--clients", "50", "--interval", "20ms", "--whatsat", "20%", "--warm-up", "0s", "--duration", "2s"]
+        options += ["--max-lag", "1h", "--herd", herd, "--out", out, "--hlog", log]
+        subprocess.run([loadgen, *options], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        return json.loads(out.read_text()), log
+    finally:
+        process.terminate()
+        process.wait(timeout=10)
+
+
+def logged(path, tag):
+    """All intervals with a tag as one histogram, and their number."""
+    reader = HistogramLogReader(str(path), HdrHistogram(1, 3_600_000_000_000, 3))
+    total, intervals = HdrHistogram(1, 3_600_000_000_000, 3), 0
+    while (interval := reader.get_next_interval_histogram()) is not None:
+        if interval.get_tag() == tag:
+            total.add(interval)
+            intervals += 1
+    return total, intervals
+
+
+def value_at(histogram, percentile):
+    """The value of the rank that the percentile has, rounded up; this library's own rounds to the nearest."""
+    rank = max(1, math.ceil(percentile / 100 * histogram.get_total_count()))
+    for value in histogram.get_recorded_iterator():
+        if value.total_count_to_this_value >= rank:
+            return histogram.get_highest_equivalent_value(value.value_iterated_to)
+    raise AssertionError("the histogram is empty")
+
+
+def check(name, summary, histogram):
+    assert histogram.get_total_count() == summary["count"], (name, histogram.get_total_count(), summary["count"])
+    for field, percentile in PERCENTILES.items():
+        micros = value_at(histogram, percentile) / 1000
+        assert abs(micros - summary[field]) <= 0.001, (name, field, micros, summary[field])
+
+
+def main():
+    server, loadgen = sys.argv[1:3]
+    with tempfile.TemporaryDirectory() as folder:
+        report, log = load(server, loadgen, folder)
+        for operation in ["iamat", "whatsat"]:
+            summary = report[operation]["response"]
+            assert summary["count"] > 100, summary
+            check(f"{operation}, stored", summary, HdrHistogram.decode(summary["histogram"].encode()))
+            total, intervals = logged(log, operation)
+            assert intervals >= 2, intervals
+            check(f"{operation}, logged", summary, total)
+    print(f"hdrhistogram: {report['counts']['answered']} replies, the same percentiles by another implementation")
+
+
+if __name__ == "__main__":
+    main()
