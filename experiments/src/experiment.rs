@@ -129,6 +129,23 @@ impl<F: Factors + Serialize> Run<F> {
         Ok(Self { experiment, quick, design, folder, machine })
     }
 
+    /// Runs all trials, each with its seed and a folder of its own.
+    ///
+    /// # Errors
+    /// If one could not be run to its end.
+    pub async fn trials<T>(
+        &self,
+        trial: impl AsyncFn(&F, u64, &Folder) -> anyhow::Result<T>,
+    ) -> anyhow::Result<Vec<T>> {
+        let mut trials = Vec::new();
+        for (number, &seed) in self.design.seeds.iter().enumerate() {
+            eprintln!("trial {} of {}", number + 1, self.design.trials);
+            let folder = self.folder.within(&format!("trial-{}", number + 1))?;
+            trials.push(trial(&self.design.factors, seed, &folder).await?);
+        }
+        Ok(trials)
+    }
+
     /// Keeps the result, prints the table with the checks below it, and says whether they hold.
     ///
     /// # Errors

@@ -133,19 +133,18 @@ pub async fn run(surroundings: &Surroundings) -> anyhow::Result<bool> {
         return Ok(true);
     }
     let run = Run::<FaultFactors>::begin(Experiment::Faults, surroundings.quick)?;
-    let mut trials = Vec::new();
-    for (number, &seed) in run.design.seeds.iter().enumerate() {
-        let folder = run.folder.within(&format!("trial-{}", number + 1))?;
+    let one = async |factors: &FaultFactors, seed, folder: &Folder| {
         // A signal must not leave the namespaces behind: they go with the trial.
         let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
         let trial = tokio::select! {
-            trial = trial(surroundings, &run.design.factors, seed, &folder) => trial?,
+            trial = trial(surroundings, factors, seed, folder) => trial?,
             _ = interrupt.recv() => bail!("interrupted"),
             _ = terminate.recv() => bail!("terminated"),
         };
         folder.write_lines("timeline.ndjson", &trial.timeline)?;
-        trials.push(trial);
-    }
+        Ok(trial)
+    };
+    let trials = run.trials(one).await?;
     report::figure(&trials[0]).draw(&run.folder.path().join("figure.svg"))?;
     run.finish(&trials, &report::table(&run.design.factors, &trials), &report::checks(&trials))
 }

@@ -95,12 +95,7 @@ struct Kill {
 /// If it could not be run to its end.
 pub async fn run(surroundings: &Surroundings) -> anyhow::Result<bool> {
     let run = Run::<KillFactors>::begin(Experiment::RollingKill, surroundings.quick)?;
-    let mut trials = Vec::new();
-    for (number, &seed) in run.design.seeds.iter().enumerate() {
-        eprintln!("trial {} of {}", number + 1, run.design.trials);
-        let folder = run.folder.within(&format!("trial-{}", number + 1))?;
-        trials.push(trial(surroundings, &run.design.factors, seed, &folder).await?);
-    }
+    let trials = run.trials(async |factors, seed, folder| trial(surroundings, factors, seed, folder).await).await?;
     report::figure(&trials[0]).draw(&run.folder.path().join("figure.svg"))?;
     run.finish(&trials, &report::table(&run.design.factors, &trials), &report::checks(&run.design.factors, &trials))
 }
