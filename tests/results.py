@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""Reads what loadgen has measured with another implementation of HdrHistogram (PyPI: hdrhistogram).
+"""Reads what loadgen has measured with other programs than ours (PyPI: hdrhistogram, jsonschema).
 
-    python3 tests/hdrhistogram.py target/release/server target/release/loadgen
+    python3 tests/results.py target/release/server target/release/loadgen [RESULT…]
 
-Loads a server for two seconds, and expects the same counts and percentiles in loadgen's result, in
-the histogram that is stored in it, and in its interval log.
+Loads a server for two seconds, and expects that the result is as its schema says, and the same counts
+and percentiles in it, in the histogram that is stored in it, and in the interval log. Other results that
+are named are held against the schema, too.
 """
 
 import json
@@ -14,8 +15,11 @@ import sys
 import tempfile
 from pathlib import Path
 
+import jsonschema
 from hdrh.histogram import HdrHistogram
 from hdrh.log import HistogramLogReader
+
+SCHEMA = Path(__file__).resolve().parents[1] / "loadgen" / "result.schema.json"
 
 PERCENTILES = {"p50": 50.0, "p90": 90.0, "p99": 99.0, "p99_9": 99.9, "max": 100.0}
 
@@ -68,9 +72,13 @@ def check(name, summary, histogram):
 
 
 def main():
-    server, loadgen = sys.argv[1:3]
+    server, loadgen, *others = sys.argv[1:]
+    schema = json.loads(SCHEMA.read_text())
+    for other in others:
+        jsonschema.validate(json.loads(Path(other).read_text()), schema)
     with tempfile.TemporaryDirectory() as folder:
         report, log = load(server, loadgen, folder)
+        jsonschema.validate(report, schema)
         for operation in ["iamat", "whatsat"]:
             summary = report[operation]["response"]
             assert summary["count"] > 100, summary
@@ -78,7 +86,7 @@ def main():
             total, intervals = logged(log, operation)
             assert intervals >= 2, intervals
             check(f"{operation}, logged", summary, total)
-    print(f"hdrhistogram: {report['counts']['answered']} replies, the same percentiles by another implementation")
+    print(f"loadgen's result: as its schema says; {report['counts']['answered']} replies, the same percentiles by another implementation")
 
 
 if __name__ == "__main__":
