@@ -7,6 +7,7 @@ use std::time::SystemTime;
 
 use anyhow::{Context, bail};
 use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
 use herd::config::{Address, Herd};
 use humantime::Duration;
 use loadgen::hlog::IntervalLog;
@@ -57,6 +58,13 @@ pub(crate) enum Command {
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
     },
+    /// Print a completion script for a shell.
+    Completions {
+        /// The shell.
+        shell: Shell,
+    },
+    /// Print the manual page.
+    Man,
 }
 
 #[derive(Debug, Args)]

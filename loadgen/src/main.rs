@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 use loadgen::hlog::IntervalLog;
 use loadgen::report::{Report, diff, merge, table};
 use loadgen::run;
@@ -27,23 +27,40 @@ const SLO_MISSED: u8 = 99;
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let done = match cli.command {
-        None => load(&cli.run),
-        Some(Command::Report { file, hgrm }) => files::read(&file).and_then(|report| show(report, hgrm.as_deref())),
-        Some(Command::Merge { files, out }) => merged(&files, out.as_deref()),
-        Some(Command::Diff { a, b }) => match compared(&a, &b) {
-            Ok(()) => return ExitCode::SUCCESS,
-            Err(error) => Err(error),
-        },
+        None => load(&cli.run).map(Some),
+        Some(Command::Report { file, hgrm }) => {
+            files::read(&file).and_then(|report| show(report, hgrm.as_deref())).map(Some)
+        }
+        Some(Command::Merge { files, out }) => merged(&files, out.as_deref()).map(Some),
+        Some(Command::Diff { a, b }) => compared(&a, &b).map(|()| None),
+        Some(Command::Completions { shell }) => {
+            clap_complete::generate(shell, &mut Cli::command(), "loadgen", &mut std::io::stdout());
+            Ok(None)
+        }
+        Some(Command::Man) => {
+            let page = clap_mangen::Man::new(Cli::command()).render(&mut std::io::stdout());
+            page.map(|()| None).context("cannot print the manual page")
+        }
     };
     match done {
-        Ok(report) if !report.is_right() => ExitCode::from(WRONG),
-        Ok(report) if !report.generator.valid => ExitCode::from(INVALID),
-        Ok(report) if report.slos.iter().any(|slo| !slo.met) => ExitCode::from(SLO_MISSED),
-        Ok(_) => ExitCode::SUCCESS,
+        Ok(report) => report.map_or(ExitCode::SUCCESS, |report| verdict(&report)),
         Err(error) => {
             eprintln!("loadgen: {error:#}");
             ExitCode::FAILURE
         }
+    }
+}
+
+/// The exit code of a run.
+fn verdict(report: &Report) -> ExitCode {
+    if !report.is_right() {
+        ExitCode::from(WRONG)
+    } else if !report.generator.valid {
+        ExitCode::from(INVALID)
+    } else if report.slos.iter().any(|slo| !slo.met) {
+        ExitCode::from(SLO_MISSED)
+    } else {
+        ExitCode::SUCCESS
     }
 }
 

@@ -255,3 +255,16 @@ async fn no_server_outlives_its_parent() {
         gone(address).await;
     }
 }
+
+#[tokio::test]
+async fn completions_and_the_manual_page_come_from_the_same_definitions_as_the_help() {
+    for (arguments, expected) in [
+        (&["completions", "bash"][..], "--places-url"),
+        (&["completions", "fish"], "complete -c server"),
+        (&["man"], ".TH server"),
+    ] {
+        let output = output(server(arguments)).await;
+        let printed = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && printed.contains(expected), "{arguments:?}: {printed}");
+    }
+}

@@ -243,3 +243,15 @@ fn two_shards_have_different_clients_and_merge_into_one_run() {
     assert_eq!(again.status.code(), Some(1));
     assert!(String::from_utf8(again.stderr).unwrap().contains("is there twice"));
 }
+
+#[test]
+fn completions_and_the_manual_page_come_from_the_same_definitions_as_the_help() {
+    for (arguments, expected) in [
+        (vec!["completions", "bash"], "--whatsat"),
+        (vec!["completions", "zsh"], "#compdef loadgen"),
+        (vec!["man"], ".TH loadgen"),
+    ] {
+        let output = Command::new(env!("CARGO_BIN_EXE_loadgen")).args(&arguments).output().unwrap();
+        assert!(output.status.success() && String::from_utf8_lossy(&output.stdout).contains(expected), "{arguments:?}");
+    }
+}

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use bytesize::ByteSize;
 use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
 use herd::config::Address;
 use herd::quota::Rate;
 use humantime::Duration;
@@ -32,6 +33,13 @@ pub(crate) enum Command {
     },
     /// Make a CA, and for each server and observer a certificate and a key, to try TLS with.
     Certs(Certs),
+    /// Print a completion script for a shell.
+    Completions {
+        /// The shell.
+        shell: Shell,
+    },
+    /// Print the manual page.
+    Man,
 }
 
 /// What to make certificates for, and where.
