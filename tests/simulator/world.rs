@@ -597,13 +597,19 @@ impl World {
         self.note(&format!("S{server} starts again"), b"");
     }
 
-    /// A neighbour says once more what it has said at some time.
+    /// A neighbour says once more what it has said at some time. It knows that still, or better.
     fn replay(&mut self, link: usize, side: usize) -> bool {
         let history = &self.links[link].history[side];
         let connection = self.links[link].current[side];
         let Some(connection) = connection.filter(|_| !history.is_empty()) else { return false };
         let line = history[self.rng.usize(..history.len())].clone();
-        let Some(end) = self.connections[connection].ends[side].as_mut().filter(|end| end.is_up) else { return false };
+        let said = AtLine::parse(line.strip_suffix(b"\n").unwrap()).unwrap();
+        let known = self.servers[self.links[link].servers[side]].flood.store().get(said.id());
+        let end = self.connections[connection].ends[side].as_mut().filter(|end| end.is_up);
+        let (Some(end), Some(known)) = (end, known) else { return false };
+        if known.line() < said {
+            return false;
+        }
         end.unsent.extend_from_slice(&line);
         self.at(self.now, Event::Flush { connection, side });
         true
