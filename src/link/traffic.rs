@@ -104,6 +104,7 @@ impl<'n, S: AsyncRead + AsyncWrite + Unpin> Traffic<'n, S> {
                         return LinkError::Silent;
                     }
                     self.begin_round_if_due();
+                    self.tell_of_divergence();
                     self.say_that_we_live();
                 }
             }
@@ -232,6 +233,10 @@ impl<'n, S: AsyncRead + AsyncWrite + Unpin> Traffic<'n, S> {
                 self.metrics().sync_rounds.increment(1);
             }
         }
+    }
+
+    /// Tells people of what was missing here, if that has not been said yet.
+    fn tell_of_divergence(&mut self) {
         if self.diverged > 0 {
             let updates = std::mem::take(&mut self.diverged);
             let what = format!("{updates} updates were missing here that {} had: repaired", self.neighbour().name);

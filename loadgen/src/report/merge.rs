@@ -285,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn every_tenth_value_is_where_it_was() {
+    fn a_summary_keeps_values_of_every_size() {
         // Guards against a histogram that is read back with other bounds.
         let mut values = histogram();
         (0..40).for_each(|bit| values.record(1 << bit).unwrap());
