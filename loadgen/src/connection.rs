@@ -2,10 +2,12 @@
 
 use std::collections::VecDeque;
 use std::io::{self, Read, Write};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, connect, socket_with};
 
 use crate::wire::{Shape, reply_length};
 
@@ -34,9 +36,17 @@ pub(crate) struct Connection<T> {
 }
 
 impl<T> Connection<T> {
-    /// Begins to connect. Until that is done, what is sent waits.
-    pub(crate) fn open(address: SocketAddr, registry: &Registry, token: Token) -> io::Result<Self> {
-        let mut stream = TcpStream::connect(address)?;
+    /// Begins to connect, from a given address or any. Until that is done, what is sent waits.
+    pub(crate) fn open(
+        address: SocketAddr,
+        source: Option<IpAddr>,
+        registry: &Registry,
+        token: Token,
+    ) -> io::Result<Self> {
+        let mut stream = match source {
+            None => TcpStream::connect(address)?,
+            Some(source) => connect_from(source, address)?,
+        };
         stream.set_nodelay(true)?;
         registry.register(&mut stream, token, Interest::READABLE | Interest::WRITABLE)?;
         Ok(Self { stream, output: Vec::new(), input: Vec::new(), searched: 0, expected: VecDeque::new() })
@@ -150,6 +160,18 @@ impl<T> Connection<T> {
     }
 }
 
+/// Begins to connect from a given address, and any port of it.
+fn connect_from(source: IpAddr, address: SocketAddr) -> io::Result<TcpStream> {
+    let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let socket = socket_with(family, SocketType::STREAM, flags, None)?;
+    bind(&socket, &SocketAddr::new(source, 0))?;
+    match connect(&socket, &address) {
+        Ok(()) | Err(Errno::INPROGRESS) => Ok(TcpStream::from_std(socket.into())),
+        Err(error) => Err(error.into()),
+    }
+}
+
 /// Why nothing more can be read.
 #[derive(Debug)]
 pub(crate) enum ReadError {
@@ -164,4 +186,22 @@ pub(crate) enum ReadError {
 /// The socket is not ready, or not connected yet.
 fn is_not_yet(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::NotConnected)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, TcpListener};
+
+    use super::*;
+
+    #[test]
+    fn a_connection_comes_from_the_address_that_it_is_given() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let poll = mio::Poll::new().unwrap();
+        let source = IpAddr::from([127, 9, 8, 7]);
+        let address = listener.local_addr().unwrap();
+        let connection = Connection::<()>::open(address, Some(source), poll.registry(), Token(0)).unwrap();
+        let (_stream, peer) = listener.accept().unwrap();
+        assert_eq!((peer.ip(), peer), (source, connection.stream.local_addr().unwrap()));
+    }
 }

@@ -1,12 +1,14 @@
 //! Simulated mobile clients of a herd, and a judge of all that it answers. This is the library
 //! behind the `loadgen` program.
 //!
-//! - [`plan`]: what a run is to do; [`run`]: from connecting to the last look
+//! - [`plan`]: what a run is to do; [`run`]: from connecting to the last look; [`search`]: which
+//!   rates to try to find the highest
 //! - [`movement`], [`wire`]: where clients are, and how that is said
 //! - `worker`, `connection`, `timer`, `clock`: a thread of clients, one event loop
 //! - [`oracle`]: what servers must and may answer
 //! - [`probe`]: how long an update takes from server to server
-//! - [`measure`], [`record`], [`live`]: what was measured, in all and since the last look
+//! - [`measure`], [`record`], [`steps`], [`live`]: what was measured, in all, as the rate changed,
+//!   and since the last look
 //! - [`report`], [`series`], [`slo`]: the result, the run second by second, and objectives
 //! - [`stored`], [`hgrm`], [`hlog`]: histograms in the formats of HdrHistogram
 
@@ -23,8 +25,10 @@ pub mod probe;
 pub mod record;
 pub mod report;
 pub mod run;
+pub mod search;
 pub mod series;
 pub mod slo;
+pub mod steps;
 pub mod stored;
 mod timer;
 pub mod wire;

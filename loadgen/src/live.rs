@@ -6,6 +6,7 @@ use std::sync::{Mutex, MutexGuard};
 use hdrhistogram::Histogram;
 
 use crate::measure::histogram;
+use crate::plan::Operation;
 
 /// Figures that threads add to and a display takes from.
 #[derive(Debug)]
@@ -25,6 +26,8 @@ pub struct Recent {
     pub iamat: Histogram<u64>,
     /// Response times of WHATSAT.
     pub whatsat: Histogram<u64>,
+    /// Response times of lines that are no commands.
+    pub invalid: Histogram<u64>,
     /// How late commands were written.
     pub lags: Histogram<u64>,
     /// From the probe's writes to where they were seen.
@@ -66,14 +69,26 @@ impl Recent {
     #[must_use]
     pub fn responses(&self) -> Histogram<u64> {
         let mut all = self.iamat.clone();
-        move_into(&mut all, &mut self.whatsat.clone());
+        for other in [&self.whatsat, &self.invalid] {
+            all.add(other).expect("all histograms have the same bounds");
+        }
         all
+    }
+
+    /// Response times of one kind of operation.
+    pub fn responses_of(&mut self, operation: Operation) -> &mut Histogram<u64> {
+        match operation {
+            Operation::Iamat => &mut self.iamat,
+            Operation::Whatsat => &mut self.whatsat,
+            Operation::Invalid => &mut self.invalid,
+        }
     }
 }
 
 impl Default for Recent {
     fn default() -> Self {
-        Self { iamat: histogram(), whatsat: histogram(), lags: histogram(), seen: histogram() }
+        let [iamat, whatsat, invalid, lags, seen] = std::array::from_fn(|_| histogram());
+        Self { iamat, whatsat, invalid, lags, seen }
     }
 }
 
@@ -107,6 +122,7 @@ impl Live {
         let mut recent = self.recent();
         move_into(&mut recent.iamat, &mut part.iamat);
         move_into(&mut recent.whatsat, &mut part.whatsat);
+        move_into(&mut recent.invalid, &mut part.invalid);
         move_into(&mut recent.lags, &mut part.lags);
     }
 

@@ -2,6 +2,7 @@
 
 mod cli;
 mod files;
+mod find_max;
 mod progress;
 
 use std::path::{Path, PathBuf};
@@ -25,8 +26,18 @@ const INVALID: u8 = 4;
 const SLO_MISSED: u8 = 99;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let arguments = match cli::arguments(std::env::args_os().collect()) {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            eprintln!("loadgen: {error:#}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let cli = Cli::parse_from(arguments);
     let done = match cli.command {
+        None if cli.run.find_max.is_some() => {
+            find_max::find_max(&cli.run).and_then(|report| kept(report, &cli.run)).map(Some)
+        }
         None => load(&cli.run).map(Some),
         Some(Command::Report { file, hgrm }) => {
             files::read(&file).and_then(|report| show(report, hgrm.as_deref())).map(Some)
@@ -85,7 +96,11 @@ fn load(options: &Run) -> anyhow::Result<Report> {
     progress.finish();
     written.context("cannot write the series")?;
     log.map_or(Ok(()), IntervalLog::finish).context("cannot write the log of response times")?;
-    let report = Report::new(&outcome, &options.slo);
+    kept(Report::new(&outcome, &options.slo), options)
+}
+
+/// Writes a report where that is asked for, and prints it.
+fn kept(report: Report, options: &Run) -> anyhow::Result<Report> {
     if let Some(path) = &options.out {
         files::write(&report, path)?;
     }

@@ -1,9 +1,17 @@
 //! What a run is to do.
 
-use std::fmt;
-use std::net::SocketAddr;
-use std::str::FromStr;
+mod mix;
+mod pace;
+mod shard;
+mod source;
+
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
+
+pub use self::mix::{Mix, Whole};
+pub use self::pace::{Course, Pace, Rate, Spacing};
+pub use self::shard::Shard;
+pub use self::source::Sources;
 
 /// All that a run needs to know.
 #[derive(Debug, Clone)]
@@ -18,10 +26,15 @@ pub struct Plan {
     pub shard: Shard,
     /// When commands are sent.
     pub pace: Pace,
-    /// The share of WHATSATs among the commands, 0 to 1.
-    pub whatsat: f64,
-    /// The share of WHATSATs about clients that do not exist among the WHATSATs, 0 to 1.
-    pub unknown: f64,
+    /// What they are.
+    pub mix: Mix,
+    /// How long clients stay with a server before they move to another one, on average; `None` if
+    /// they do not.
+    pub roam: Option<Duration>,
+    /// Connections that are opened per second, at most, before the run starts.
+    pub connect_rate: Option<u32>,
+    /// The addresses that clients connect from; `None` for the system's choice.
+    pub sources: Option<Sources>,
     /// How long replies are not measured at first.
     pub warm_up: Duration,
     /// How long they are.
@@ -44,46 +57,6 @@ pub struct Plan {
     pub run: String,
 }
 
-/// One of several runs that together are one: clients are dealt out to them in turn.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Shard {
-    /// From 1 up.
-    number: usize,
-    of: usize,
-}
-
-impl Shard {
-    /// The only one.
-    pub const WHOLE: Self = Self { number: 1, of: 1 };
-
-    /// Whether this one does what is to be done once.
-    #[must_use]
-    pub const fn is_first(self) -> bool {
-        self.number == 1
-    }
-}
-
-impl FromStr for Shard {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let parse = || {
-            let (number, of) = text.split_once('/')?;
-            Some(Self { number: number.parse().ok()?, of: of.parse().ok()? })
-        };
-        let is_one_of_them = |shard: &Self| (1..=shard.of).contains(&shard.number);
-        parse()
-            .filter(is_one_of_them)
-            .ok_or_else(|| "must be the number of a shard and how many there are, such as 1/2".into())
-    }
-}
-
-impl fmt::Display for Shard {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.number, self.of)
-    }
-}
-
 /// A server to connect to.
 #[derive(Debug, Clone)]
 pub struct Target {
@@ -93,21 +66,6 @@ pub struct Target {
     pub address: SocketAddr,
 }
 
-/// When commands are sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Pace {
-    /// Open loop: each client on its schedule, whether or not replies come.
-    Open {
-        /// Time between two commands of a client.
-        interval: Duration,
-    },
-    /// Closed loop: as fast as replies come.
-    Closed {
-        /// Commands of a client under way at a time.
-        pipeline: usize,
-    },
-}
-
 /// What commands a client sends, of which kind they are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Operation {
@@ -115,9 +73,39 @@ pub enum Operation {
     Iamat,
     /// It asks what is near somebody.
     Whatsat,
+    /// It sends a line that is no command.
+    Invalid,
 }
 
 impl Plan {
+    /// One command of each client per second, and as `loadgen` without options otherwise, but for
+    /// the probe and the warm-up. `run` is a part of clients' names.
+    #[must_use]
+    pub fn new(servers: Vec<Target>, hops: Vec<Vec<usize>>, clients: usize, run: String) -> Self {
+        let rate = Rate::every(Duration::from_secs(1), clients);
+        Self {
+            servers,
+            hops,
+            clients,
+            shard: Shard::WHOLE,
+            pace: Pace::Open { rate, spacing: Spacing::Fixed },
+            mix: Mix::default(),
+            roam: None,
+            connect_rate: None,
+            sources: None,
+            warm_up: Duration::ZERO,
+            duration: Duration::from_secs(10),
+            timeout: Duration::from_secs(10),
+            seed: 1,
+            threads: 1,
+            max_skew: Duration::from_millis(1),
+            max_lag: Duration::from_millis(10),
+            probe: None,
+            verify: true,
+            run,
+        }
+    }
+
     /// The server of a client: clients are dealt out in turn.
     #[must_use]
     pub fn server_of(&self, client: usize) -> usize {
@@ -134,6 +122,12 @@ impl Plan {
         self.own_clients().skip(thread).step_by(self.threads)
     }
 
+    /// The address that a client connects from.
+    #[must_use]
+    pub fn source_of(&self, client: usize) -> Option<IpAddr> {
+        self.sources.map(|sources| sources.address(client))
+    }
+
     /// What one thread's chance follows from.
     #[must_use]
     pub fn seed_of(&self, thread: usize) -> u64 {
@@ -145,20 +139,5 @@ impl Plan {
     #[must_use]
     pub fn client_name(&self, client: usize) -> Vec<u8> {
         format!("c{client}.{}.load", self.run).into_bytes()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn shards_by_table() {
-        for good in ["1/1", "1/2", "2/2", "7/12"] {
-            assert_eq!(good.parse::<Shard>().unwrap().to_string(), good);
-        }
-        for bad in ["", "1", "0/2", "3/2", "1/0", "a/b", "1/2/3"] {
-            assert!(bad.parse::<Shard>().is_err(), "{bad}");
-        }
     }
 }

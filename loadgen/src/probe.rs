@@ -126,7 +126,7 @@ impl Probe {
         for (server, connection) in self.connections.iter_mut().enumerate() {
             if connection.is_none() {
                 let address = self.plan.servers[server].address;
-                *connection = Some(Connection::open(address, self.poll.registry(), Token(server))?);
+                *connection = Some(Connection::open(address, None, self.poll.registry(), Token(server))?);
             }
         }
         Ok(())

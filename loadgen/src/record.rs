@@ -5,6 +5,7 @@ use hdrhistogram::Histogram;
 use crate::measure::{Latencies, histogram};
 use crate::oracle::{Answer, Wrong};
 use crate::plan::Operation;
+use crate::steps::Steps;
 
 /// Wrong answers that are kept in full; the rest is counted. Half of the room is not for lost
 /// updates, of which there are many where something is down.
@@ -18,6 +19,12 @@ pub struct Record {
     pub iamat: Latencies,
     /// Latencies of WHATSAT.
     pub whatsat: Latencies,
+    /// Latencies of lines that are no commands.
+    pub invalid: Latencies,
+    /// From when clients left a server until another one acknowledged them, in nanoseconds.
+    pub handover: Histogram<u64>,
+    /// Where the rate changes: response times by what was offered.
+    pub steps: Steps,
     /// Commands of the whole run.
     pub counts: Counts,
     /// How old what stale answers lacked was, in nanoseconds.
@@ -53,6 +60,9 @@ impl Default for Record {
         Self {
             iamat: Latencies::default(),
             whatsat: Latencies::default(),
+            invalid: Latencies::default(),
+            handover: histogram(),
+            steps: Steps::default(),
             counts: Counts::default(),
             stale: histogram(),
             wrong: Vec::new(),
@@ -66,6 +76,7 @@ impl Record {
         match operation {
             Operation::Iamat => &mut self.iamat,
             Operation::Whatsat => &mut self.whatsat,
+            Operation::Invalid => &mut self.invalid,
         }
     }
 
@@ -93,7 +104,11 @@ impl Record {
     pub fn add(&mut self, other: &Self) {
         self.iamat.add(&other.iamat);
         self.whatsat.add(&other.whatsat);
-        self.stale.add(&other.stale).expect("all histograms have the same bounds");
+        self.invalid.add(&other.invalid);
+        self.steps.add(&other.steps);
+        for (sum, part) in [(&mut self.stale, &other.stale), (&mut self.handover, &other.handover)] {
+            sum.add(part).expect("all histograms have the same bounds");
+        }
         let Counts { sent, answered, acknowledged, failed, wrong, lost, died, unverified } = &mut self.counts;
         for (sum, part) in [
             (sent, other.counts.sent),

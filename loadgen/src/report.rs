@@ -2,6 +2,8 @@
 
 mod diff;
 mod merge;
+mod plan;
+mod steps;
 mod table;
 
 use std::time::Duration;
@@ -12,9 +14,11 @@ use serde::{Deserialize, Serialize};
 
 pub use self::diff::diff;
 pub use self::merge::{MergeError, merge};
+pub use self::plan::{PlanReport, RampReport};
+pub use self::steps::StepReport;
 pub use self::table::{table, time};
 use crate::measure::{Latencies, histogram};
-use crate::plan::{Pace, Plan};
+use crate::plan::Plan;
 use crate::probe::Propagation;
 use crate::record::Record;
 use crate::run::Outcome;
@@ -39,10 +43,19 @@ pub struct Report {
     pub iamat: OperationReport,
     /// Likewise.
     pub whatsat: OperationReport,
+    /// Lines that were due within the measured time and are no commands.
+    #[serde(default)]
+    pub invalid: OperationReport,
     /// All operations of the run.
     pub counts: CountsReport,
     /// How old what stale answers lacked was.
     pub stale: Summary,
+    /// From when clients left a server until another one acknowledged them.
+    #[serde(default)]
+    pub handover: Summary,
+    /// Where the rate changed: the measured time in parts.
+    #[serde(default)]
+    pub steps: Vec<StepReport>,
     /// What the propagation probe has seen.
     pub propagation: Option<PropagationReport>,
     /// Whether this program kept up.
@@ -53,39 +66,8 @@ pub struct Report {
     pub wrong: Vec<String>,
 }
 
-/// What was asked for.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct PlanReport {
-    /// The servers, by name.
-    pub servers: Vec<String>,
-    /// Simulated clients.
-    pub clients: usize,
-    /// A part of the clients' names that no other run has; several where runs were merged.
-    #[serde(default)]
-    pub run: String,
-    /// Which clients were simulated, of those that were asked for; several where runs were merged.
-    #[serde(default)]
-    pub shard: String,
-    /// `open` or `closed`.
-    pub pace: String,
-    /// Commands per second that were due; open loop only.
-    pub offered_per_second: Option<f64>,
-    /// Commands of a client under way at a time; closed loop only.
-    pub pipeline: Option<usize>,
-    /// The share of WHATSATs, 0 to 1.
-    pub whatsat: f64,
-    /// In seconds.
-    pub warm_up_s: f64,
-    /// In seconds.
-    pub duration_s: f64,
-    /// What everything random follows from.
-    pub seed: u64,
-    /// Threads of this program.
-    pub threads: usize,
-}
-
 /// Latencies of one kind of operation.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct OperationReport {
     /// Replies per second of measured time.
     pub per_second: f64,
@@ -227,6 +209,7 @@ impl Report {
             plan: PlanReport::new(plan),
             iamat: OperationReport::new(&record.iamat, plan.duration),
             whatsat: OperationReport::new(&record.whatsat, plan.duration),
+            invalid: OperationReport::new(&record.invalid, plan.duration),
             counts: CountsReport {
                 sent: counts.sent,
                 answered: counts.answered,
@@ -239,6 +222,8 @@ impl Report {
                 unverified: counts.unverified,
             },
             stale: Summary::new(&record.stale),
+            handover: Summary::new(&record.handover),
+            steps: steps::steps(&record.steps, plan),
             propagation: propagation.as_ref().map(|propagation| PropagationReport::new(propagation, plan)),
             generator: GeneratorReport::new(record, *cpu, plan.max_lag),
             slos: slos.iter().map(|slo| slo.judge(record).into()).collect(),
@@ -251,34 +236,6 @@ impl Report {
     pub fn is_right(&self) -> bool {
         let probe = self.propagation.as_ref().map_or(0, |probe| probe.lost + probe.unexpected);
         self.counts.wrong + probe == 0
-    }
-}
-
-impl PlanReport {
-    fn new(plan: &Plan) -> Self {
-        let clients = plan.own_clients().count();
-        let (pace, offered_per_second, pipeline) = match plan.pace {
-            Pace::Open { interval } => {
-                #[allow(clippy::cast_precision_loss)]
-                let rate = clients as f64 / interval.as_secs_f64();
-                ("open", Some(rate), None)
-            }
-            Pace::Closed { pipeline } => ("closed", None, Some(pipeline)),
-        };
-        Self {
-            servers: plan.servers.iter().map(|server| server.name.clone()).collect(),
-            clients,
-            run: plan.run.clone(),
-            shard: plan.shard.to_string(),
-            pace: pace.into(),
-            offered_per_second,
-            pipeline,
-            whatsat: plan.whatsat,
-            warm_up_s: plan.warm_up.as_secs_f64(),
-            duration_s: plan.duration.as_secs_f64(),
-            seed: plan.seed,
-            threads: plan.threads,
-        }
     }
 }
 
@@ -378,7 +335,9 @@ fn sum<'s>(parts: impl Iterator<Item = &'s Summary>) -> Result<Summary, NotAHist
 impl GeneratorReport {
     fn new(record: &Record, cpu: Duration, max_lag: Duration) -> Self {
         let mut lag = record.iamat.lag.clone();
-        lag.add(&record.whatsat.lag).expect("all histograms have the same bounds");
+        for other in [&record.whatsat.lag, &record.invalid.lag] {
+            lag.add(other).expect("all histograms have the same bounds");
+        }
         #[allow(clippy::cast_precision_loss)]
         let per_operation = cpu.as_secs_f64() * 1e6 / (record.counts.answered.max(1)) as f64;
         Self {

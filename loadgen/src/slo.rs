@@ -44,7 +44,7 @@ pub struct SloResult {
 /// The text is no objective.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{0:?} is no objective: write iamat or whatsat, a dot, response, service or lag, a dot, a percentile, <, and a duration, such as iamat.response.p99<5ms"
+    "{0:?} is no objective: write iamat, whatsat or invalid, a dot, response, service or lag, a dot, a percentile, <, and a duration, such as iamat.response.p99<5ms"
 )]
 pub struct NotAnSlo(String);
 
@@ -59,6 +59,7 @@ impl FromStr for Slo {
             let operation = match operation {
                 "iamat" => Operation::Iamat,
                 "whatsat" => Operation::Whatsat,
+                "invalid" => Operation::Invalid,
                 _ => return None,
             };
             let view = match view {
@@ -89,6 +90,7 @@ impl Slo {
         let latencies = match self.operation {
             Operation::Iamat => &record.iamat,
             Operation::Whatsat => &record.whatsat,
+            Operation::Invalid => &record.invalid,
         };
         self.judge_view(match self.view {
             View::Response => &latencies.response,

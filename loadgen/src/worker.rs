@@ -3,7 +3,9 @@
 //! share nothing while they run.
 
 mod client;
+mod garbage;
 mod judge;
+mod roam;
 mod schedule;
 mod verify;
 
@@ -63,21 +65,27 @@ impl Worker {
         let names = plan.clients_of(thread).map(|client| plan.client_name(client));
         let oracle = Oracle::new(servers, names, i64::try_from(plan.max_skew.as_nanos()).unwrap_or(i64::MAX));
         let numbered = plan.clients_of(thread).enumerate();
-        let clients: Vec<_> =
-            numbered.map(|(number, client)| Client::new(number, plan.server_of(client), &mut rng)).collect();
-        let schedule = Schedule::new(plan.pace, clients.len(), &mut rng);
+        let clients: Vec<_> = numbered.map(|(number, client)| Client::new(number, client, &plan, &mut rng)).collect();
+        let schedule = Schedule::new(&plan, clients.len(), &mut rng);
         let judge = Judge::new(&plan, oracle, live);
         let mut worker = Self { plan, poll, timer, clients, schedule, judge, rng, buffer: vec![0; BUFFER] };
         worker.open_all()?;
         Ok(worker)
     }
 
-    /// Opens all connections, some at a time, and waits until they stand.
+    /// Opens all connections, some at a time and no faster than the plan says, and waits until
+    /// they stand.
     fn open_all(&mut self) -> io::Result<()> {
         let mut events = Events::with_capacity(OPENING);
+        let pause = self.plan.connect_rate.map_or(Duration::ZERO, |rate| Duration::from_secs(1) / rate);
+        // Each thread opens its part of all that are opened at a time.
+        let pause = pause * u32::try_from(self.plan.threads).unwrap_or(u32::MAX);
+        let mut next = Instant::now();
         for clients in self.clients.chunks_mut(OPENING) {
             for client in &mut *clients {
-                client.open(&self.plan.servers[client.server], self.poll.registry())?;
+                pause_until(next);
+                next += pause;
+                client.open(&self.plan, self.poll.registry())?;
             }
             let deadline = Instant::now() + OPEN_TIMEOUT;
             while !all_open(clients)? {
@@ -136,7 +144,10 @@ impl Worker {
     }
 
     fn send(&mut self, client: usize, due: u64, clock: RunClock) {
-        self.clients[client].send(due, clock.now(), &self.plan, &mut self.judge, &mut self.rng);
+        let now = clock.now();
+        let client = &mut self.clients[client];
+        client.move_on(due, now, &self.plan, self.poll.registry(), &mut self.rng);
+        client.send(due, now, &self.plan, &mut self.judge, &mut self.rng);
     }
 
     fn flush(&mut self, client: usize, clock: RunClock) {
@@ -158,6 +169,11 @@ impl Worker {
                 replies += 1;
                 judge.reply(&expected, reply, now);
             });
+            if replies > 0
+                && let Some(gap) = self.clients[client].roam.arrived(now)
+            {
+                self.judge.record.handover.saturating_record(gap);
+            }
             if self.schedule.follows_replies() && now < end {
                 (0..replies).for_each(|_| self.send(client, now, clock));
                 self.flush(client, clock);
@@ -198,13 +214,19 @@ impl Worker {
                 None if client.connection.is_none() && client.reopen_at <= now => {
                     client.reopen_at = now + REOPEN;
                     // If that fails, the next attempt may not.
-                    let _ = client.open(&self.plan.servers[client.server], self.poll.registry());
+                    let _ = client.open(&self.plan, self.poll.registry());
                 }
                 None => {}
             }
         }
         self.judge.show();
     }
+}
+
+/// Before the run starts this thread has nothing else to do.
+#[allow(clippy::disallowed_methods)]
+fn pause_until(moment: Instant) {
+    std::thread::sleep(moment.saturating_duration_since(Instant::now()));
 }
 
 fn all_open(clients: &[Client]) -> io::Result<bool> {

@@ -14,6 +14,7 @@ mod http;
 mod kill;
 mod layers;
 mod links;
+mod load;
 mod logs;
 mod overload;
 mod process;

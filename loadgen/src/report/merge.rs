@@ -1,8 +1,8 @@
 //! Several runs as one, without loss: counts add up, and histograms value by value.
 
 use super::{
-    CountsReport, GeneratorReport, OperationReport, PairReport, PlanReport, PropagationReport, Report, SloReport,
-    VERSION, by_hops, sum,
+    CountsReport, GeneratorReport, OperationReport, PairReport, PlanReport, PropagationReport, RampReport, Report,
+    SloReport, VERSION, by_hops, steps, sum,
 };
 use crate::plan::Operation;
 use crate::slo::{Slo, View};
@@ -45,9 +45,12 @@ pub fn merge(reports: &[Report]) -> Result<Report, MergeError> {
     let plan = plan(reports)?;
     let iamat = operation(reports, |report| &report.iamat, plan.duration_s)?;
     let whatsat = operation(reports, |report| &report.whatsat, plan.duration_s)?;
+    let invalid = operation(reports, |report| &report.invalid, plan.duration_s)?;
     let counts = counts(reports);
-    let generator = generator(reports, &iamat, &whatsat, counts.answered)?;
-    let slos = first.slos.iter().map(|slo| judge(&slo.slo, &iamat, &whatsat)).collect::<Result<_, _>>()?;
+    let operations = [&iamat, &whatsat, &invalid];
+    let generator = generator(reports, operations, counts.answered)?;
+    let slos = first.slos.iter().map(|slo| judge(&slo.slo, operations)).collect::<Result<_, _>>()?;
+    let steps: Vec<_> = reports.iter().map(|report| report.steps.as_slice()).collect();
     Ok(Report {
         format: first.format.clone(),
         version: VERSION,
@@ -55,8 +58,11 @@ pub fn merge(reports: &[Report]) -> Result<Report, MergeError> {
         plan,
         iamat,
         whatsat,
+        invalid,
         counts,
         stale: sum(reports.iter().map(|report| &report.stale))?,
+        handover: sum(reports.iter().map(|report| &report.handover))?,
+        steps: steps::merge(&steps)?,
         propagation: propagation(reports)?,
         generator,
         slos,
@@ -72,7 +78,12 @@ fn plan(reports: &[Report]) -> Result<PlanReport, MergeError> {
         same(plan.servers == other.servers, "their servers")?;
         same(plan.pace == other.pace && plan.pipeline == other.pipeline, "their pace")?;
         same(plan.duration_s == other.duration_s && plan.warm_up_s == other.warm_up_s, "how long they took")?;
-        same(plan.whatsat == other.whatsat, "their share of WHATSATs")?;
+        same(plan.spacing == other.spacing && over(plan.ramp) == over(other.ramp), "their pace")?;
+        same(plan.whatsat == other.whatsat && plan.unknown == other.unknown, "their share of WHATSATs")?;
+        same(plan.about_itself == other.about_itself, "whom they ask about")?;
+        same(plan.radius == other.radius && plan.bound == other.bound, "what they ask for")?;
+        same(plan.garbage == other.garbage, "their share of lines that are no commands")?;
+        same(plan.roam_s == other.roam_s, "how long clients stay with a server")?;
         let shard = (other.run.clone(), other.shard.clone());
         if shards.contains(&shard) {
             return Err(MergeError::Twice { run: shard.0, shard: shard.1 });
@@ -82,12 +93,22 @@ fn plan(reports: &[Report]) -> Result<PlanReport, MergeError> {
         plan.threads += other.threads;
         let offered = plan.offered_per_second.zip(other.offered_per_second);
         plan.offered_per_second = offered.map(|(a, b)| a + b);
+        plan.ramp = plan.ramp.zip(other.ramp).map(|(a, b)| RampReport {
+            from_per_second: a.from_per_second + b.from_per_second,
+            to_per_second: a.to_per_second + b.to_per_second,
+            ..a
+        });
     }
     let mut runs: Vec<String> = shards.iter().map(|(run, _)| run.clone()).collect();
     runs.dedup();
     plan.run = runs.join(" ");
     plan.shard = shards.into_iter().map(|(_, shard)| shard).collect::<Vec<_>>().join(" ");
     Ok(plan)
+}
+
+/// How long a ramp takes: its rates are those of a shard's own clients.
+fn over(ramp: Option<RampReport>) -> Option<f64> {
+    ramp.map(|ramp| ramp.over_s)
 }
 
 fn operation(
@@ -125,8 +146,7 @@ fn counts(reports: &[Report]) -> CountsReport {
 /// One late part makes the whole invalid: its clients are not those that were asked for.
 fn generator(
     reports: &[Report],
-    iamat: &OperationReport,
-    whatsat: &OperationReport,
+    operations: [&OperationReport; 3],
     answered: u64,
 ) -> Result<GeneratorReport, MergeError> {
     let parts = || reports.iter().map(|report| &report.generator);
@@ -134,7 +154,7 @@ fn generator(
     let max_lag = parts().map(|part| part.max_lag).fold(0.0, f64::max);
     #[allow(clippy::cast_precision_loss)]
     let cpu_per_operation = cpu_s * 1e6 / answered.max(1) as f64;
-    let lag = sum([&iamat.lag, &whatsat.lag].into_iter())?;
+    let lag = sum(operations.iter().map(|operation| &operation.lag))?;
     let valid = parts().all(|part| part.valid) && lag.p99 <= max_lag;
     Ok(GeneratorReport { cpu_s, cpu_per_operation, max_lag, valid })
 }
@@ -162,12 +182,14 @@ fn propagation(reports: &[Report]) -> Result<Option<PropagationReport>, MergeErr
     }))
 }
 
-fn judge(slo: &str, iamat: &OperationReport, whatsat: &OperationReport) -> Result<SloReport, MergeError> {
+fn judge(slo: &str, operations: [&OperationReport; 3]) -> Result<SloReport, MergeError> {
+    let [iamat, whatsat, invalid] = operations;
     let slo: Slo = slo.parse().map_err(|_| MergeError::Slo(slo.to_owned()))?;
     let (operation, view) = slo.subject();
     let operation = match operation {
         Operation::Iamat => iamat,
         Operation::Whatsat => whatsat,
+        Operation::Invalid => invalid,
     };
     let summary = match view {
         View::Response => &operation.response,
@@ -185,31 +207,22 @@ mod tests {
 
     use super::*;
     use crate::measure::histogram;
-    use crate::plan::{Pace, Plan, Target};
+    use crate::plan::{Mix, Pace, Plan, Rate, Spacing, Target};
     use crate::probe::Propagation;
     use crate::record::Record;
     use crate::run::Outcome;
+    use crate::steps::Steps;
 
     fn plan(shard: &str, run: &str) -> Plan {
         let target = |name: &str| Target { name: name.into(), address: "127.0.0.1:1".parse().unwrap() };
+        let servers = vec![target("Bona"), target("Clark")];
+        let rate = Rate { from: 10.0, to: 30.0, over: Duration::from_secs(10) };
         Plan {
-            servers: vec![target("Bona"), target("Clark")],
-            hops: vec![vec![0, 1], vec![1, 0]],
-            clients: 10,
             shard: shard.parse().unwrap(),
-            pace: Pace::Open { interval: Duration::from_secs(1) },
-            whatsat: 0.1,
-            unknown: 0.0,
-            warm_up: Duration::ZERO,
-            duration: Duration::from_secs(10),
-            timeout: Duration::from_secs(10),
-            seed: 1,
-            threads: 1,
-            max_skew: Duration::from_millis(1),
-            max_lag: Duration::from_millis(10),
-            probe: None,
-            verify: true,
-            run: run.into(),
+            pace: Pace::Open { rate, spacing: Spacing::Exponential },
+            mix: Mix { whatsat: 0.1, ..Mix::default() },
+            roam: Some(Duration::from_secs(1)),
+            ..Plan::new(servers, vec![vec![0, 1], vec![1, 0]], 10, run.into())
         }
     }
 
@@ -223,17 +236,20 @@ mod tests {
     /// A run that is recorded once as a whole and once in two parts.
     fn recorded() -> [Report; 3] {
         let mut rng = Rng::with_seed(9);
-        let mut records: [Record; 3] = Default::default();
+        let plans = || [plan("1/1", "r1"), plan("1/2", "r1"), plan("2/2", "r1")];
+        let mut records = plans().map(|plan| Record { steps: Steps::new(&plan), ..Record::default() });
         let mut seen = [(); 3].map(|()| Propagation::new(2));
         for number in 0..5000_u64 {
             let part = 1 + rng.usize(..2);
             let most = 1 << rng.u32(1..36);
             let (due, lag, service) = (number * 1000, rng.u64(..1_000_000), rng.u64(..most));
-            let is_whatsat = rng.u8(..10) == 0;
+            let operation =
+                [Operation::Iamat, Operation::Iamat, Operation::Whatsat, Operation::Invalid][rng.usize(..4)];
             for place in [0, part] {
                 let record = &mut records[place];
-                let latencies = if is_whatsat { &mut record.whatsat } else { &mut record.iamat };
-                latencies.record(due, due + lag, due + lag + service);
+                record.latencies(operation).record(due, due + lag, due + lag + service);
+                record.steps.record(number * 2_000_000, lag + service);
+                record.handover.saturating_record(lag);
                 record.counts.sent += 1;
                 record.counts.answered += 1;
                 record.stale.saturating_record(service);
@@ -241,8 +257,7 @@ mod tests {
                 seen[place].writes += 1;
             }
         }
-        let plans = [plan("1/1", "r1"), plan("1/2", "r1"), plan("2/2", "r1")];
-        let mut parts = plans.into_iter().zip(records).zip(seen);
+        let mut parts = plans().into_iter().zip(records).zip(seen);
         std::array::from_fn(|_| {
             let ((plan, record), seen) = parts.next().unwrap();
             report(plan, record, seen)
@@ -254,7 +269,9 @@ mod tests {
         let [whole, one, two] = recorded();
         let merged = merge(&[one, two]).unwrap();
         assert_eq!(merged.plan.shard, "1/2 2/2");
-        assert_eq!((merged.plan.clients, merged.plan.offered_per_second), (10, Some(10.0)));
+        assert_eq!((merged.plan.clients, merged.plan.offered_per_second), (10, Some(20.0)));
+        assert_eq!(merged.steps.iter().map(|step| step.response.count).sum::<u64>(), 5000);
+        assert_eq!((merged.steps[0].offered_per_second, merged.steps[9].offered_per_second), (11.0, 29.0));
         let json = |report: Report| {
             let plan = PlanReport { shard: String::new(), threads: 1, ..report.plan.clone() };
             serde_json::to_string_pretty(&Report { plan, ..report }).unwrap()

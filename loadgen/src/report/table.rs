@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{OperationReport, Report, Summary};
+use super::{OperationReport, Report, StepReport, Summary};
 
 /// The report as text.
 #[must_use]
@@ -11,6 +11,11 @@ pub fn table(report: &Report) -> String {
     out += "\n                         count   rate/s      p50      p99    p99.9      max\n";
     operation(&mut out, "IAMAT", &report.iamat);
     operation(&mut out, "WHATSAT", &report.whatsat);
+    operation(&mut out, "invalid", &report.invalid);
+    if report.handover.count > 0 {
+        row(&mut out, "hand-over gap", None, &report.handover);
+    }
+    steps(&mut out, &report.steps);
     if let Some(seen) = &report.propagation {
         out += "\npropagation, from the write at one server to its first sight at another\n";
         for over in &seen.by_hops {
@@ -25,9 +30,12 @@ pub fn table(report: &Report) -> String {
 
 fn headline(report: &Report) -> String {
     let plan = &report.plan;
-    let pace = match (plan.offered_per_second, plan.pipeline) {
-        (Some(rate), _) => format!("open loop at {rate:.0} commands/s"),
-        (None, pipeline) => format!("closed loop, {} commands per client under way", pipeline.unwrap_or(1)),
+    let pace = match (plan.ramp, plan.offered_per_second, plan.pipeline) {
+        (Some(ramp), ..) => {
+            format!("open loop at {:.0} to {:.0} commands/s", ramp.from_per_second, ramp.to_per_second)
+        }
+        (_, Some(rate), _) => format!("open loop at {rate:.0} commands/s"),
+        (.., pipeline) => format!("closed loop, {} commands per client under way", pipeline.unwrap_or(1)),
     };
     format!(
         "{} clients on {} servers, {pace}, {:.1} % WHATSAT;\n{} s measured after {} s of warm-up, seed {}\n",
@@ -47,6 +55,17 @@ fn operation(out: &mut String, name: &str, operation: &OperationReport) {
     row(out, &format!("{name:<8}response"), Some(operation.per_second), &operation.response);
     row(out, "        service", None, &operation.service);
     row(out, "        send lag", None, &operation.lag);
+}
+
+/// How the herd answered what was offered, where that changed.
+fn steps(out: &mut String, steps: &[StepReport]) {
+    if steps.is_empty() {
+        return;
+    }
+    *out += "\n  offered/s              count               p50      p99    p99.9      max\n";
+    for step in steps {
+        row(out, &format!("  {:.0}", step.offered_per_second), None, &step.response);
+    }
 }
 
 fn row(out: &mut String, name: &str, rate: Option<f64>, summary: &Summary) {

@@ -1,24 +1,20 @@
 //! A simulated client: where it is, and what it says next.
 
 use std::io;
+use std::net::IpAddr;
 
 use fastrand::Rng;
 use mio::{Registry, Token};
 
+use super::garbage;
 use super::judge::{Command, Judge};
+use super::roam::Roam;
 use crate::clock::wall;
 use crate::connection::Connection;
 use crate::movement::Walk;
 use crate::oracle::{Ask, ClientId, ServerId};
-use crate::plan::{Plan, Target};
+use crate::plan::Plan;
 use crate::wire::{Shape, write_iamat, write_whatsat};
-
-/// The largest radius that is asked for, in kilometres.
-const MAX_RADIUS: u64 = 50;
-/// The largest bound that is asked for.
-const MAX_BOUND: usize = 20;
-/// The share of questions that a client asks about itself.
-const ABOUT_ITSELF: f64 = 0.3;
 
 /// A simulated client with its connection.
 #[derive(Debug)]
@@ -29,21 +25,47 @@ pub(super) struct Client {
     pub(super) connection: Option<Connection<Command>>,
     /// When a connection that broke is opened again.
     pub(super) reopen_at: u64,
+    /// Where it connects from, if that is not the system's choice.
+    source: Option<IpAddr>,
+    pub(super) roam: Roam,
     walk: Walk,
     moved_at: u64,
     last_stamp: u64,
 }
 
 impl Client {
-    pub(super) fn new(number: ClientId, server: ServerId, rng: &mut Rng) -> Self {
-        let walk = Walk::new(rng);
-        Self { number, server, connection: None, reopen_at: 0, walk, moved_at: 0, last_stamp: 0 }
+    /// Client `client` of a plan, which is the `number`-th of its thread.
+    pub(super) fn new(number: ClientId, client: usize, plan: &Plan, rng: &mut Rng) -> Self {
+        Self {
+            number,
+            server: plan.server_of(client),
+            connection: None,
+            reopen_at: 0,
+            source: plan.source_of(client),
+            roam: Roam::new(plan, rng),
+            walk: Walk::new(rng),
+            moved_at: 0,
+            last_stamp: 0,
+        }
     }
 
     /// Begins to connect.
-    pub(super) fn open(&mut self, target: &Target, registry: &Registry) -> io::Result<()> {
-        self.connection = Some(Connection::open(target.address, registry, Token(self.number))?);
+    pub(super) fn open(&mut self, plan: &Plan, registry: &Registry) -> io::Result<()> {
+        let address = plan.servers[self.server].address;
+        self.connection = Some(Connection::open(address, self.source, registry, Token(self.number))?);
         Ok(())
+    }
+
+    /// Leaves its server for another one, if it is time for that and nothing is under way.
+    pub(super) fn move_on(&mut self, due: u64, now: u64, plan: &Plan, registry: &Registry, rng: &mut Rng) {
+        if self.is_quiet() && self.roam.leaves(due, now, rng) {
+            let servers = plan.servers.len();
+            self.server = (self.server + rng.usize(1..servers)) % servers;
+            self.connection = None;
+            self.reopen_at = now;
+            // Without a connection the next attempt is made as after any that broke.
+            let _ = self.open(plan, registry);
+        }
     }
 
     /// Whether no command is under way.
@@ -57,12 +79,14 @@ impl Client {
             judge.failed(1);
             return;
         };
-        if rng.f64() >= plan.whatsat || !judge.oracle.is_known(self.number) {
+        if plan.mix.garbage > 0.0 && rng.f64() < plan.mix.garbage && !self.roam.is_arriving() {
+            self.talk_nonsense(&mut connection, due, judge, rng);
+        } else if self.roam.is_arriving() || rng.f64() >= plan.mix.whatsat || !judge.oracle.is_known(self.number) {
             self.tell(&mut connection, due, now, judge, rng);
-        } else if rng.f64() < plan.unknown {
+        } else if rng.f64() < plan.mix.unknown {
             self.ask_in_vain(&mut connection, due, plan, rng);
         } else {
-            self.ask(&mut connection, due, now, judge, rng);
+            self.ask(&mut connection, due, now, plan, judge, rng);
         }
         judge.record.counts.sent += 1;
         self.connection = Some(connection);
@@ -81,15 +105,16 @@ impl Client {
     }
 
     /// Asks about itself or another client that some server has heard of.
-    fn ask(&self, connection: &mut Connection<Command>, due: u64, now: u64, judge: &Judge, rng: &mut Rng) {
+    fn ask(&self, connection: &mut Connection<Command>, due: u64, now: u64, plan: &Plan, judge: &Judge, rng: &mut Rng) {
         let other = rng.usize(..judge.oracle.clients());
-        let about = if rng.f64() < ABOUT_ITSELF || !judge.oracle.is_known(other) { self.number } else { other };
+        let about =
+            if rng.f64() < plan.mix.about_itself || !judge.oracle.is_known(other) { self.number } else { other };
         let ask = Ask {
             about,
             server: self.server,
             on_own_connection: about == self.number,
-            radius: rng.u64(1..=MAX_RADIUS),
-            bound: rng.usize(0..=MAX_BOUND),
+            radius: plan.mix.radius.choose(rng),
+            bound: usize::try_from(plan.mix.bound.choose(rng)).unwrap_or(usize::MAX),
         };
         let question = judge.oracle.ask(ask, now);
         let id = judge.oracle.id(about);
@@ -104,5 +129,12 @@ impl Client {
         write_whatsat(&mut command, nobody.as_bytes(), 1, 1);
         let line = command.trim_ascii_end().to_vec();
         connection.send(due, Shape::LineAndBody, Command::Unknown(line), |out| out.extend_from_slice(&command));
+    }
+
+    fn talk_nonsense(&self, connection: &mut Connection<Command>, due: u64, judge: &Judge, rng: &mut Rng) {
+        let id = String::from_utf8_lossy(judge.oracle.id(self.number));
+        let line = garbage::line(&id, rng);
+        let bytes = [line.as_slice(), b"\n"].concat();
+        connection.send(due, Shape::Line, Command::Garbage(line), |out| out.extend_from_slice(&bytes));
     }
 }

@@ -11,6 +11,7 @@ use crate::measure::nanos;
 use crate::oracle::{Answer, ClientId, Oracle, Question, ServerId, Span, Wrong};
 use crate::plan::{Operation, Plan};
 use crate::record::Record;
+use crate::steps::Steps;
 
 /// A command that a client has sent.
 #[derive(Debug)]
@@ -26,6 +27,8 @@ pub(super) enum Command {
     Whatsat(Question),
     /// A question about a client that does not exist: the command, without its LF.
     Unknown(Vec<u8>),
+    /// A line that is no command, without its LF.
+    Garbage(Vec<u8>),
 }
 
 impl Command {
@@ -33,6 +36,7 @@ impl Command {
         match self {
             Self::Iamat { .. } => Operation::Iamat,
             Self::Whatsat(_) | Self::Unknown(_) => Operation::Whatsat,
+            Self::Garbage(_) => Operation::Invalid,
         }
     }
 }
@@ -54,7 +58,8 @@ pub(super) struct Judge {
 impl Judge {
     pub(super) fn new(plan: &Plan, oracle: Oracle, live: Arc<Live>) -> Self {
         let measured = nanos(plan.warm_up)..nanos(plan.warm_up + plan.duration);
-        let (record, shown, recent) = Default::default();
+        let (shown, recent) = Default::default();
+        let record = Record { steps: Steps::new(plan), ..Record::default() };
         Self { oracle, record, measured, live, shown, recent }
     }
 
@@ -68,18 +73,18 @@ impl Judge {
                 judgement.map(|()| Answer::Current)
             }
             Command::Whatsat(question) => self.oracle.judge(question, reply),
-            Command::Unknown(command) => Oracle::judge_invalid(command, reply).map(|()| Answer::Current),
+            Command::Unknown(line) | Command::Garbage(line) => {
+                Oracle::judge_invalid(line, reply).map(|()| Answer::Current)
+            }
         };
         self.record.judged(judgement);
         let written = expected.written.unwrap_or(now);
-        let responses = match expected.command.operation() {
-            Operation::Iamat => &mut self.recent.iamat,
-            Operation::Whatsat => &mut self.recent.whatsat,
-        };
-        responses.saturating_record(now.saturating_sub(expected.due));
+        let operation = expected.command.operation();
+        self.recent.responses_of(operation).saturating_record(now.saturating_sub(expected.due));
         self.recent.lags.saturating_record(written.saturating_sub(expected.due));
         if self.measured.contains(&expected.due) {
-            self.record.latencies(expected.command.operation()).record(expected.due, written, now);
+            self.record.latencies(operation).record(expected.due, written, now);
+            self.record.steps.record(expected.due - self.measured.start, now - expected.due);
         }
     }
 
@@ -107,6 +112,7 @@ impl Judge {
             self.failed(1);
             if self.measured.contains(&expected.due) {
                 self.record.latencies(expected.command.operation()).record_timeout(expected.due, now);
+                self.record.steps.record(expected.due - self.measured.start, now - expected.due);
             }
         }
     }

@@ -189,9 +189,12 @@ fn what_cannot_be_set_up_is_said_in_a_sentence() {
         )
     );
     for (options, words) in [
-        (["--slo", "fast"], "\"fast\" is no objective: write iamat or whatsat"),
+        (["--slo", "fast"], "\"fast\" is no objective: write iamat, whatsat or invalid"),
         (["--whatsat", "2"], "must be between 0% and 100%, such as 1% or 0.5%"),
         (["--clients", "many"], "invalid value 'many' for '--clients <N>'"),
+        (["--rate", "0..5"], "must be commands per second above 0, such as 5000 or 1000..50000"),
+        (["--source", "here"], "must be an IPv4 network, such as 127.1.0.0/16"),
+        (["--bound", "5..1"], "must be a whole number or a range of them, such as 5 or 0..20"),
         (["--pipeline", "4"], "the following required arguments were not provided:\n  --closed"),
     ] {
         let mut command = Command::new(env!("CARGO_BIN_EXE_loadgen"));
@@ -199,6 +202,52 @@ fn what_cannot_be_set_up_is_said_in_a_sentence() {
         assert_eq!(run.code, Some(2));
         assert!(run.words.contains(words), "{}", run.words);
     }
+}
+
+#[test]
+fn what_does_not_fit_together_is_said_in_a_sentence() {
+    let folder = TempDir::new().unwrap();
+    for (options, words) in [
+        (["--radius", "5..51", "--clients", "9"], "--radius must be within 0..50, and is 5..51"),
+        (["--rate", "5", "--over", "1s"], "--over tells how long a rate changes, and --rate is one rate"),
+        (["--rate", "5..9", "--over", "5s"], "the rate cannot change over 5s while 1s are measured"),
+        (["--scenario", "missing.toml", "--clients", "9"], "cannot read the scenario missing.toml"),
+    ] {
+        let run = finished(&folder, loadgen(&folder, 9, &options).output().unwrap());
+        assert_eq!(run.code, Some(1));
+        assert!(run.words.contains(words), "{}", run.words);
+    }
+}
+
+#[test]
+fn a_rate_that_changes_is_offered_and_reported_in_steps() {
+    let run = run(Fault::None, &["--rate", "100..500", "--over", "2s", "--duration", "2s"]);
+    assert_eq!(run.code, Some(0), "{}{}", run.table, run.words);
+    let report = run.report.unwrap();
+    // 300 a second on average, and each of 20 clients may be one ahead or behind.
+    assert!(report.counts.sent.abs_diff(600) <= 20, "{}", report.counts.sent);
+    assert_eq!(report.plan.offered_per_second, Some(300.0));
+    let counts: Vec<u64> = report.steps.iter().map(|step| step.response.count).collect();
+    assert_eq!(counts.iter().sum::<u64>(), report.counts.sent);
+    // A fifth of a second each, at 120 to 480 a second.
+    assert!(counts.len() == 10 && counts[0].abs_diff(24) <= 20 && counts[9].abs_diff(96) <= 20, "{counts:?}");
+    assert!(run.table.contains("open loop at 100 to 500 commands/s"), "{}", run.table);
+}
+
+#[test]
+fn a_rate_that_meets_what_cannot_be_met_is_not_found() {
+    let run = run(Fault::None, &["--find-max", "iamat.response.p99<1ns", "--rate", "20", "--duration", "200ms"]);
+    assert_eq!(run.code, Some(99), "{}{}", run.table, run.words);
+    assert!(run.words.contains("        5 commands/s  missed  "), "{}", run.words);
+}
+
+#[test]
+fn connections_are_opened_no_faster_than_asked_for() {
+    let started = std::time::Instant::now();
+    let run = run(Fault::None, &["--connect-rate", "40"]);
+    assert_eq!(run.code, Some(0), "{}{}", run.table, run.words);
+    // 20 clients and a second of commands.
+    assert!(started.elapsed() >= Duration::from_millis(19 * 25 + 1000));
 }
 
 /// The numbers of the clients that a server has heard of, without the probe's.
