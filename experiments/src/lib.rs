@@ -7,6 +7,7 @@
 //! - [`relay`], [`relayed`]: a network between servers that can be cut
 //! - [`namespaces`]: a network of their own for processes, whose packets can be dropped
 //! - [`feed`], [`load`]: fills a herd with clients; loads it with the load generator
+//! - [`null_responder`]: a server that does next to nothing, to measure the load generator with
 //! - [`memory`], [`seconds`]: processes and load over time
 //! - [`figure`], [`table`], [`statistics`]: what was measured, for people
 //! - [`experiment`]: what all experiments have in common
@@ -27,6 +28,7 @@ pub mod herd_text;
 pub mod load;
 pub mod memory;
 pub mod namespaces;
+pub mod null_responder;
 pub mod ports;
 pub mod processes;
 pub mod programs;

@@ -1,10 +1,12 @@
 //! The `experiments` program: wiring only.
 
+use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use experiments::demo::{self, DemoOptions};
 use experiments::experiment::{Experiment, Surroundings};
+use experiments::null_responder;
 use experiments::programs::Programs;
 
 /// Runs the herd under load and reports what it measured.
@@ -39,6 +41,16 @@ enum Command {
         #[arg(long)]
         quick: bool,
     },
+    /// A server that does next to nothing, to measure the load generator with. It says `ready` and
+    /// where it listens, and ends with its input.
+    #[command(hide = true)]
+    NullResponder {
+        /// Where it is to listen.
+        address: SocketAddr,
+        /// The server that it is in the load generator's herd file.
+        #[arg(long, default_value = "Clark")]
+        name: String,
+    },
 }
 
 /// An experiment, or all of them.
@@ -69,6 +81,8 @@ async fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Demo { clients, duration, keep } => demo::run(&DemoOptions { clients, duration, keep }).await,
         Command::Run { name, quick } => run(name, quick).await,
+        // It has a thread and an event loop of its own; nothing else runs on this one.
+        Command::NullResponder { address, name } => null_responder::program(address, &name).map(|()| true),
     };
     match done {
         Ok(true) => ExitCode::SUCCESS,
