@@ -1,6 +1,7 @@
 //! Commands as bytes, and replies cut out of a stream. Written independently of the server, so
 //! that a mistake there does not find its twin here.
 
+use crate::digits::digits;
 use crate::movement::Position;
 
 /// Appends `IAMAT id place stamp` and LF; the stamp is in nanoseconds since the epoch.
@@ -13,12 +14,10 @@ pub fn write_iamat(out: &mut Vec<u8>, id: &[u8], position: Position, stamp: u64)
 /// Appends the operands of an IAMAT, which are also the end of its reply.
 pub fn write_operands(out: &mut Vec<u8>, id: &[u8], position: Position, stamp: u64) {
     out.extend_from_slice(id);
-    out.push(b' ');
-    position.write(out);
-    out.push(b' ');
-    write_padded(out, stamp / 1_000_000_000, 10);
-    out.push(b'.');
-    write_padded(out, stamp % 1_000_000_000, 9);
+    let mut text = [b' '; 43];
+    text[1..22].copy_from_slice(&position.text());
+    text[23..].copy_from_slice(&stamp_text(stamp));
+    out.extend_from_slice(&text);
 }
 
 /// Appends `WHATSAT id radius bound` and LF.
@@ -28,16 +27,14 @@ pub fn write_whatsat(out: &mut Vec<u8>, id: &[u8], radius: u64, bound: usize) {
     out.extend_from_slice(format!(" {radius} {bound}\n").as_bytes());
 }
 
-/// Appends a number with at least so many digits.
-fn write_padded(out: &mut Vec<u8>, mut value: u64, digits: usize) {
-    let mut text = [b'0'; 20];
-    let mut start = text.len();
-    while value > 0 {
-        start -= 1;
-        text[start] = b"0123456789"[(value % 10) as usize];
-        value /= 10;
-    }
-    out.extend_from_slice(&text[start.min(text.len() - digits)..]);
+/// A time stamp as seconds with nine decimals. They have ten digits until the year 2286.
+fn stamp_text(stamp: u64) -> [u8; 20] {
+    let (seconds, nanos) = (stamp / 1_000_000_000, stamp % 1_000_000_000);
+    assert!(seconds < 10_000_000_000, "a time stamp is far in the future");
+    let mut text = [b'.'; 20];
+    text[..10].copy_from_slice(&digits::<10>(seconds));
+    text[11..].copy_from_slice(&digits::<9>(nanos));
+    text
 }
 
 /// How a reply ends.
