@@ -81,14 +81,26 @@ pub fn parse_at(line: &[u8]) -> Option<AtFields<'_>> {
     let (difference, operands) = split(rest)?;
     let (id, rest) = split(operands)?;
     let (_, stamp) = split(rest)?;
-    let (sign, magnitude) = difference.split_first()?;
+    Some(AtFields { server, difference: signed(difference)?, operands, id, stamp: fixed_point(stamp)? })
+}
+
+/// The difference in a reply that is an AT line, with its LF, of the given server and with the
+/// given operands; `None` if it is anything else. What is as expected need not be taken apart.
+#[must_use]
+pub fn difference_of(reply: &[u8], server: &[u8], operands: &[u8]) -> Option<i64> {
+    let rest = reply.strip_prefix(b"AT ")?.strip_prefix(server)?.strip_prefix(b" ")?;
+    signed(rest.strip_suffix(b"\n")?.strip_suffix(operands)?.strip_suffix(b" ")?)
+}
+
+/// A difference: a decimal with a sign, which zero has, too.
+fn signed(text: &[u8]) -> Option<i64> {
+    let (sign, magnitude) = text.split_first()?;
     let magnitude = i64::try_from(fixed_point(magnitude)?).ok()?;
-    let difference = match sign {
-        b'+' => magnitude,
-        b'-' if magnitude > 0 => -magnitude,
-        _ => return None,
-    };
-    Some(AtFields { server, difference, operands, id, stamp: fixed_point(stamp)? })
+    match sign {
+        b'+' => Some(magnitude),
+        b'-' if magnitude > 0 => Some(-magnitude),
+        _ => None,
+    }
 }
 
 /// Splits at the first space.
@@ -103,8 +115,11 @@ fn fixed_point(text: &[u8]) -> Option<u64> {
     if point == 0 || text[point] != b'.' {
         return None;
     }
-    let digits = text[..point].iter().chain(&text[point + 1..]);
-    digits.copied().try_fold(0_u64, |value, digit| {
+    number(&text[..point])?.checked_mul(1_000_000_000)?.checked_add(number(&text[point + 1..])?)
+}
+
+fn number(digits: &[u8]) -> Option<u64> {
+    digits.iter().try_fold(0_u64, |value, digit| {
         digit.is_ascii_digit().then_some(())?;
         value.checked_mul(10)?.checked_add(u64::from(digit - b'0'))
     })
@@ -143,6 +158,17 @@ mod tests {
         assert_eq!((fields.server, fields.id), (&b"Clark"[..], &b"kiwi"[..]));
         assert_eq!((fields.difference, fields.stamp), (263_873_386, 1_621_464_827_959_498_503));
         assert_eq!(fields.operands, b"kiwi +34.068930-118.445127 1621464827.959498503");
+        let reply = [line, &b"\n"[..]].concat();
+        assert_eq!(difference_of(&reply, b"Clark", fields.operands), Some(263_873_386));
+        for (reply, server, operands) in [
+            (&line[..], &b"Clark"[..], fields.operands),
+            (&reply, b"Clar", fields.operands),
+            (&reply, b"Clark", b"iwi +34.068930-118.445127 1621464827.959498503"),
+            (&reply, b"Clark", b"kiwi +34.068930-118.445127 1621464827.959498504"),
+            (b"AT Clark + kiwi\n", b"Clark", b"kiwi"),
+        ] {
+            assert_eq!(difference_of(reply, server, operands), None);
+        }
         let negative = parse_at(b"AT Clark -1.000000001 a b 1.000000000").unwrap();
         assert_eq!(negative.difference, -1_000_000_001);
         for bad in [
