@@ -21,11 +21,27 @@ impl RunClock {
         nanos(self.0.elapsed())
     }
 
+    /// Now, by both clocks.
+    #[must_use]
+    pub(crate) fn moment(self) -> Moment {
+        Moment { run: self.now(), wall: wall() }
+    }
+
     /// How long it is until a moment of this clock.
     #[must_use]
     pub(crate) fn until(self, moment: u64) -> Duration {
         (self.0 + Duration::from_nanos(moment)).saturating_duration_since(Instant::now())
     }
+}
+
+/// A moment by both clocks. Replies that were read at once share one, and so do the commands
+/// that follow them: looking at clocks is dear.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Moment {
+    /// Nanoseconds since the start of the run.
+    pub(crate) run: u64,
+    /// Nanoseconds since 1970.
+    pub(crate) wall: u64,
 }
 
 /// Nanoseconds since 1970, by the wall clock.

@@ -247,8 +247,8 @@ mod tests {
                 [Operation::Iamat, Operation::Iamat, Operation::Whatsat, Operation::Invalid][rng.usize(..4)];
             for place in [0, part] {
                 let record = &mut records[place];
-                record.latencies(operation).record(due, due + lag, due + lag + service);
-                record.steps.record(number * 2_000_000, lag + service);
+                record.latencies(operation).record(due, due + lag, due + lag + service, 1);
+                record.steps.record(number * 2_000_000, lag + service, 1);
                 record.handover.saturating_record(lag);
                 record.counts.sent += 1;
                 record.counts.answered += 1;
