@@ -1,6 +1,8 @@
-//! The run's clock, which counts from the run's start, and the wall clock.
+//! The run's clock, which counts from the run's start, the wall clock, and processor time.
 
 use std::time::{Duration, Instant, SystemTime};
+
+use rustix::time::{ClockId, clock_gettime};
 
 use crate::measure::nanos;
 
@@ -48,4 +50,11 @@ pub(crate) struct Moment {
 #[must_use]
 pub(crate) fn wall() -> u64 {
     nanos(SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default())
+}
+
+/// Processor time that this thread has used so far, in nanoseconds.
+#[must_use]
+pub(crate) fn thread_time() -> u64 {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    nanos(Duration::new(time.tv_sec.try_into().unwrap_or(0), time.tv_nsec.try_into().unwrap_or(0)))
 }

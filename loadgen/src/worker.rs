@@ -2,6 +2,7 @@
 //! and an oracle of its own. Clients ask only about clients of the same thread, so threads
 //! share nothing while they run.
 
+mod busy;
 mod client;
 mod garbage;
 mod judge;
@@ -16,6 +17,7 @@ use std::time::{Duration, Instant};
 use fastrand::Rng;
 use mio::{Events, Poll, Token};
 
+use self::busy::Busy;
 use self::client::Client;
 use self::judge::Judge;
 use self::schedule::Schedule;
@@ -108,9 +110,11 @@ impl Worker {
     pub(crate) fn run(mut self, clock: RunClock) -> io::Result<Record> {
         let end = nanos(self.plan.warm_up + self.plan.duration);
         let mut events = Events::with_capacity(1024);
-        let (mut next_tick, mut set_for) = (0, None);
+        let begin = nanos(self.plan.warm_up);
+        let (mut next_tick, mut set_for, mut busy) = (0, None, Busy::default());
         loop {
             let now = clock.now();
+            busy.look(now, begin, end);
             self.send_due(now, end, clock);
             if now >= next_tick {
                 next_tick = now + TICK;
@@ -134,6 +138,7 @@ impl Worker {
                 }
             }
         }
+        self.judge.record.busy.push(busy.share());
         self.judge.show();
         if self.plan.verify {
             verify::run(&self.plan, &mut self.judge, clock);
