@@ -1,6 +1,7 @@
 //! What a run has shown, as JSON of a stated version and as a table for people.
 
 mod diff;
+mod generator;
 mod merge;
 mod plan;
 mod steps;
@@ -13,6 +14,7 @@ use humantime::format_rfc3339_millis;
 use serde::{Deserialize, Serialize};
 
 pub use self::diff::diff;
+pub use self::generator::GeneratorReport;
 pub use self::merge::{MergeError, merge};
 pub use self::plan::{PlanReport, RampReport};
 pub use self::steps::StepReport;
@@ -20,7 +22,6 @@ pub use self::table::{table, time};
 use crate::measure::{Latencies, histogram};
 use crate::plan::Plan;
 use crate::probe::Propagation;
-use crate::record::Record;
 use crate::run::Outcome;
 use crate::slo::{Slo, SloResult};
 use crate::stored::{NotAHistogram, decode, encode};
@@ -171,20 +172,6 @@ pub struct PairReport {
     pub latency: Summary,
 }
 
-/// Whether this program kept up.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct GeneratorReport {
-    /// Processor time of this program while it sent, in seconds.
-    pub cpu_s: f64,
-    /// The same per reply, in microseconds.
-    pub cpu_per_operation: f64,
-    /// The 99th percentile of lag at which a run is still valid.
-    pub max_lag: f64,
-    /// Whether the 99th percentile of lag is within that: beyond it, what was measured is this
-    /// program and not the herd.
-    pub valid: bool,
-}
-
 /// An objective and how it was met.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct SloReport {
@@ -225,7 +212,7 @@ impl Report {
             handover: Summary::new(&record.handover),
             steps: steps::steps(&record.steps, plan),
             propagation: propagation.as_ref().map(|propagation| PropagationReport::new(propagation, plan)),
-            generator: GeneratorReport::new(record, *cpu, plan.max_lag),
+            generator: GeneratorReport::new(record, *cpu, plan),
             slos: slos.iter().map(|slo| slo.judge(record).into()).collect(),
             wrong: record.wrong.iter().map(ToString::to_string).collect(),
         }
@@ -330,23 +317,6 @@ fn sum<'s>(parts: impl Iterator<Item = &'s Summary>) -> Result<Summary, NotAHist
         all.add(&part.histogram()?).expect("all histograms have the same bounds");
     }
     Ok(Summary::new(&all))
-}
-
-impl GeneratorReport {
-    fn new(record: &Record, cpu: Duration, max_lag: Duration) -> Self {
-        let mut lag = record.iamat.lag.clone();
-        for other in [&record.whatsat.lag, &record.invalid.lag] {
-            lag.add(other).expect("all histograms have the same bounds");
-        }
-        #[allow(clippy::cast_precision_loss)]
-        let per_operation = cpu.as_secs_f64() * 1e6 / (record.counts.answered.max(1)) as f64;
-        Self {
-            cpu_s: cpu.as_secs_f64(),
-            cpu_per_operation: per_operation,
-            max_lag: max_lag.as_secs_f64() * 1e6,
-            valid: u128::from(lag.value_at_percentile(99.0)) <= max_lag.as_nanos(),
-        }
-    }
 }
 
 impl From<SloResult> for SloReport {

@@ -143,20 +143,14 @@ fn counts(reports: &[Report]) -> CountsReport {
     }
 }
 
-/// One late part makes the whole invalid: its clients are not those that were asked for.
 fn generator(
     reports: &[Report],
     operations: [&OperationReport; 3],
     answered: u64,
 ) -> Result<GeneratorReport, MergeError> {
-    let parts = || reports.iter().map(|report| &report.generator);
-    let cpu_s: f64 = parts().map(|part| part.cpu_s).sum();
-    let max_lag = parts().map(|part| part.max_lag).fold(0.0, f64::max);
-    #[allow(clippy::cast_precision_loss)]
-    let cpu_per_operation = cpu_s * 1e6 / answered.max(1) as f64;
+    let parts: Vec<&GeneratorReport> = reports.iter().map(|report| &report.generator).collect();
     let lag = sum(operations.iter().map(|operation| &operation.lag))?;
-    let valid = parts().all(|part| part.valid) && lag.p99 <= max_lag;
-    Ok(GeneratorReport { cpu_s, cpu_per_operation, max_lag, valid })
+    Ok(GeneratorReport::merge(&parts, &lag, answered))
 }
 
 fn propagation(reports: &[Report]) -> Result<Option<PropagationReport>, MergeError> {
@@ -247,8 +241,8 @@ mod tests {
                 [Operation::Iamat, Operation::Iamat, Operation::Whatsat, Operation::Invalid][rng.usize(..4)];
             for place in [0, part] {
                 let record = &mut records[place];
-                record.latencies(operation).record(due, due + lag, due + lag + service);
-                record.steps.record(number * 2_000_000, lag + service);
+                record.latencies(operation).record(due, due + lag, due + lag + service, 1);
+                record.steps.record(number * 2_000_000, lag + service, 1);
                 record.handover.saturating_record(lag);
                 record.counts.sent += 1;
                 record.counts.answered += 1;
