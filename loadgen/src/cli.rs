@@ -9,9 +9,11 @@ use anyhow::{Context, bail};
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 use herd::config::{Address, Herd};
+use herd::protocol::text::Name;
 use humantime::Duration;
 use loadgen::hlog::IntervalLog;
 use loadgen::plan::{Pace, Plan, Shard, Target};
+use loadgen::probe::tap::TapPlan;
 use loadgen::series::Series;
 use loadgen::slo::Slo;
 
@@ -116,6 +118,10 @@ pub(crate) struct Run {
     /// Time between two writes of the propagation probe.
     #[arg(long, default_value = "20ms", value_name = "TIME")]
     probe_interval: Duration,
+    /// Watch the probe's writes also as an observer of this name, to which every server pushes
+    /// all updates: the servers' herd file must have observers = ["NAME"].
+    #[arg(long, value_name = "NAME", conflicts_with = "no_probe", value_parser = observer_name)]
+    tap: Option<Name>,
     /// No propagation probe.
     #[arg(long)]
     no_probe: bool,
@@ -194,6 +200,7 @@ impl Run {
             max_lag: self.max_lag.into(),
             probe: (!self.no_probe && self.shard.is_first() && herd.servers().len() > 1)
                 .then(|| self.probe_interval.into()),
+            tap: self.tap(&herd)?,
             verify: !self.no_verify,
             run: run_name(),
         };
@@ -203,6 +210,20 @@ impl Run {
         }
         plan.threads = plan.threads.min(own_clients);
         Ok(plan)
+    }
+
+    /// The tap that is asked for. Like the probe it is the first shard's to run.
+    fn tap(&self, herd: &Herd) -> anyhow::Result<Option<TapPlan>> {
+        let Some(name) = &self.tap else { return Ok(None) };
+        if herd.servers().len() == 1 {
+            bail!("--tap watches the propagation probe, and a herd of one server has none");
+        }
+        // Its links would take the place of that server's own.
+        if herd.find(name.as_str()).is_ok() {
+            bail!("--tap {name} is the name of a server: an observer needs one of its own");
+        }
+        let peers = herd.servers().iter().map(|server| resolve(&server.peers)).collect::<anyhow::Result<_>>()?;
+        Ok(self.shard.is_first().then(|| TapPlan { name: name.to_string(), peers }))
     }
 
     /// The log of response times that is asked for.
@@ -234,6 +255,10 @@ impl Run {
         }
         Ok(Pace::Open { interval })
     }
+}
+
+fn observer_name(text: &str) -> Result<Name, String> {
+    Name::new(text).ok_or_else(|| format!("must be 1 to {} letters, digits, dots, underscores and dashes", Name::MAX))
 }
 
 fn resolve(address: &Address) -> anyhow::Result<SocketAddr> {

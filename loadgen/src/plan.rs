@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 use std::str::FromStr;
 use std::time::Duration;
 
+use crate::probe::tap::TapPlan;
+
 /// All that a run needs to know.
 #[derive(Debug, Clone)]
 pub struct Plan {
@@ -38,6 +40,8 @@ pub struct Plan {
     pub max_lag: Duration,
     /// How often the propagation probe writes; `None` without a probe.
     pub probe: Option<Duration>,
+    /// Who watches the probe's writes as an observer of all links; `None` without a tap.
+    pub tap: Option<TapPlan>,
     /// Whether at the end every server is asked about every client.
     pub verify: bool,
     /// A part of clients' names that no other run has.

@@ -53,6 +53,7 @@ fn plan(herd: &Herd) -> Plan {
         max_skew: Duration::from_millis(1),
         max_lag: Duration::MAX,
         probe: None,
+        tap: None,
         verify: true,
         run: "kill".into(),
     }

@@ -22,5 +22,6 @@ mod shutdown;
 mod startup;
 mod stub;
 mod sync;
+mod tap;
 mod tls;
 mod whatsat;
