@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
 mod fake;
+mod observed;
+mod tap;
 
 use std::process::{Command, Output};
 use std::sync::atomic::Ordering;
