@@ -1,6 +1,7 @@
 //! A server that does as little as a right one can: it shows what the load generator itself costs,
 //! and how fast that can be. It is one thread with one event loop, answers all that one read has
-//! brought with one write, and remembers of a client only its newest AT line. It has no neighbours.
+//! brought with one write, and remembers of a client only its newest AT line. It has no neighbours, and
+//! takes every line that begins like a command for one.
 
 mod answers;
 mod connection;
@@ -150,31 +151,24 @@ pub fn program(address: SocketAddr, name: &str) -> anyhow::Result<()> {
 mod tests {
     use std::time::Duration;
 
-    use loadgen::plan::{Pace, Plan, Shard, Target};
+    use loadgen::plan::{Mix, Pace, Plan, Rate, Spacing, Target};
     use loadgen::report::Report;
 
     use super::*;
 
     fn plan(address: SocketAddr, pace: Pace) -> Plan {
+        let server = Target { name: "Clark".into(), address };
         Plan {
-            servers: vec![Target { name: "Clark".into(), address }],
-            hops: vec![vec![0]],
-            clients: 20,
-            shard: Shard::WHOLE,
             pace,
-            whatsat: 0.3,
-            unknown: 0.1,
+            mix: Mix { whatsat: 0.3, unknown: 0.1, ..Mix::default() },
             warm_up: Duration::ZERO,
             duration: Duration::from_millis(300),
-            timeout: Duration::from_secs(10),
-            seed: 1,
             threads: 2,
             // The oracle is tested elsewhere, and how busy the machine is must not decide this.
             max_skew: Duration::from_secs(1),
             max_lag: Duration::from_secs(10),
             probe: None,
-            verify: true,
-            run: "test".into(),
+            ..Plan::new(vec![server], vec![vec![0]], 20, "test".into())
         }
     }
 
@@ -183,7 +177,8 @@ mod tests {
         let responder = NullResponder::bind("127.0.0.1:0".parse().unwrap(), "Clark").unwrap();
         let (address, stop) = (responder.address().unwrap(), responder.stop());
         let serving = std::thread::spawn(|| responder.run());
-        for pace in [Pace::Open { interval: Duration::from_millis(10) }, Pace::Closed { pipeline: 16 }] {
+        let rate = Rate::every(Duration::from_millis(10), 20);
+        for pace in [Pace::Open { rate, spacing: Spacing::Fixed }, Pace::Closed { pipeline: 16 }] {
             let outcome = loadgen::run::run(plan(address, pace), |_, _| {}).unwrap();
             let report = Report::new(&outcome, &[]);
             assert!(report.is_right(), "{:?}", report.wrong);
