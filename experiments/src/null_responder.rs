@@ -157,18 +157,16 @@ mod tests {
     use super::*;
 
     fn plan(address: SocketAddr, pace: Pace) -> Plan {
-        let server = Target { name: "Clark".into(), address };
+        let servers = vec![Target { name: "Clark".into(), address }];
         Plan {
             pace,
             mix: Mix { whatsat: 0.3, unknown: 0.1, ..Mix::default() },
-            warm_up: Duration::ZERO,
             duration: Duration::from_millis(300),
             threads: 2,
             // The oracle is tested elsewhere, and how busy the machine is must not decide this.
             max_skew: Duration::from_secs(1),
             max_lag: Duration::from_secs(10),
-            probe: None,
-            ..Plan::new(vec![server], vec![vec![0]], 20, "test".into())
+            ..Plan::new(servers, vec![vec![0]], 20, "test".into())
         }
     }
 

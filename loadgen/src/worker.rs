@@ -52,6 +52,8 @@ pub(crate) struct Worker {
     timer: Timer,
     clients: Vec<Client>,
     schedule: Schedule,
+    /// Commands that are due, and when they were.
+    burst: Vec<(usize, u64)>,
     judge: Judge,
     rng: Rng,
     /// What is read goes here at first.
@@ -73,8 +75,8 @@ impl Worker {
         let clients: Vec<_> = numbered.map(|(number, client)| Client::new(number, client, &plan, &mut rng)).collect();
         let schedule = Schedule::new(&plan, clients.len(), &mut rng);
         let judge = Judge::new(&plan, oracle, live);
-        let mut worker =
-            Self { plan, poll, timer, clients, schedule, judge, rng, input: vec![0; BUFFER], output: Vec::new() };
+        let (input, burst, output) = (vec![0; BUFFER], Vec::new(), Vec::new());
+        let mut worker = Self { plan, poll, timer, clients, schedule, burst, judge, rng, input, output };
         worker.open_all()?;
         Ok(worker)
     }
@@ -152,11 +154,19 @@ impl Worker {
         if now >= end && self.schedule.follows_replies() {
             return;
         }
-        for _ in 0..BURST {
-            let Some((client, due)) = self.schedule.take_due(now.min(end - 1)) else { return };
-            self.send(client, due, clock.moment());
-            self.flush(client, clock);
+        let mut burst = std::mem::take(&mut self.burst);
+        burst.extend(std::iter::from_fn(|| self.schedule.take_due(now.min(end - 1))).take(BURST));
+        // What is late goes out in one write for each client.
+        burst.sort_by_key(|(client, _)| *client);
+        for commands in burst.chunk_by(|(client, _), (next, _)| client == next) {
+            let moment = clock.moment();
+            for &(client, due) in commands {
+                self.send(client, due, moment);
+            }
+            self.flush(commands[0].0, clock);
         }
+        burst.clear();
+        self.burst = burst;
     }
 
     fn send(&mut self, client: usize, due: u64, now: Moment) {

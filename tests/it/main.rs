@@ -2,6 +2,7 @@
 //! Tests are named after what they show; they wait for events, not for time.
 #![allow(clippy::unwrap_used)]
 
+mod allocations;
 mod bounds;
 mod certificates;
 mod certs;
