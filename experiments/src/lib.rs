@@ -16,6 +16,7 @@
 //! - [`stopped_neighbour`]: what a server that is stopped costs the others
 //! - [`rolling_kill`]: killing one server after the other under load
 //! - [`faults`]: networks, disks, processes and services that fail
+//! - [`generator`]: what the load generator itself costs, and how fast it can be
 
 pub mod agreement;
 pub mod demo;
@@ -23,6 +24,7 @@ pub mod experiment;
 pub mod faults;
 pub mod feed;
 pub mod figure;
+pub mod generator;
 pub mod heal;
 pub mod herd_text;
 pub mod load;

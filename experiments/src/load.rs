@@ -84,6 +84,12 @@ impl Load<'_> {
 }
 
 impl Loading {
+    /// Its process number, while it runs.
+    #[must_use]
+    pub fn id(&self) -> Option<u32> {
+        self.child.id()
+    }
+
     /// Waits until it has ended.
     ///
     /// # Errors
