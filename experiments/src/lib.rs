@@ -17,8 +17,10 @@
 //! - [`rolling_kill`]: killing one server after the other under load
 //! - [`faults`]: networks, disks, processes and services that fail
 //! - [`generator`]: what the load generator itself costs, and how fast it can be
+//! - [`beyond_capacity`]: what an open and a closed loop say of a server that is asked too much
 
 pub mod agreement;
+pub mod beyond_capacity;
 pub mod demo;
 pub mod experiment;
 pub mod faults;

@@ -6,6 +6,7 @@ mod merge;
 mod plan;
 mod steps;
 mod table;
+mod tap;
 
 use std::time::Duration;
 
@@ -19,6 +20,7 @@ pub use self::merge::{MergeError, merge};
 pub use self::plan::{PlanReport, RampReport};
 pub use self::steps::StepReport;
 pub use self::table::{table, time};
+pub use self::tap::{TapLinkReport, TapReport};
 use crate::measure::{Latencies, histogram};
 use crate::plan::Plan;
 use crate::probe::Propagation;
@@ -146,6 +148,9 @@ pub struct PropagationReport {
     pub by_hops: Vec<HopsReport>,
     /// Latencies of each pair of servers.
     pub pairs: Vec<PairReport>,
+    /// What a tap has seen of the same updates; absent without one.
+    #[serde(default)]
+    pub tap: Option<TapReport>,
 }
 
 /// Latencies over a number of links.
@@ -153,8 +158,19 @@ pub struct PropagationReport {
 pub struct HopsReport {
     /// Links on the shortest way.
     pub hops: usize,
-    /// From the write to the reply that shows it.
+    /// From the write to the reply, or at a tap the AT line, that shows it.
     pub latency: Summary,
+}
+
+impl HopsReport {
+    /// The way in words.
+    fn way(&self) -> String {
+        match self.hops {
+            0 => "by the origin".into(),
+            1 => "over 1 link".into(),
+            hops => format!("over {hops} links"),
+        }
+    }
 }
 
 /// Latencies from one server to another.
@@ -168,7 +184,7 @@ pub struct PairReport {
     pub hops: usize,
     /// Updates that were not seen within 5 s.
     pub lost: u64,
-    /// From the write to the reply that shows it.
+    /// From the write to the reply, or at a tap the AT line, that shows it.
     pub latency: Summary,
 }
 
@@ -222,7 +238,13 @@ impl Report {
     #[must_use]
     pub fn is_right(&self) -> bool {
         let probe = self.propagation.as_ref().map_or(0, |probe| probe.lost + probe.unexpected);
-        self.counts.wrong + probe == 0
+        self.counts.wrong + probe + self.tap().map_or(0, |tap| tap.lost) == 0
+    }
+
+    /// What a tap has seen, if there was one.
+    #[must_use]
+    pub fn tap(&self) -> Option<&TapReport> {
+        self.propagation.as_ref()?.tap.as_ref()
     }
 }
 
@@ -276,16 +298,8 @@ fn micros(nanos: u64) -> f64 {
 
 impl PropagationReport {
     fn new(seen: &Propagation, plan: &Plan) -> Self {
-        let servers = 0..plan.servers.len();
-        let pairs = servers.clone().flat_map(|origin| servers.clone().map(move |observer| (origin, observer)));
-        let pair = |(origin, observer): (usize, usize)| PairReport {
-            origin: plan.servers[origin].name.clone(),
-            observer: plan.servers[observer].name.clone(),
-            hops: plan.hops[origin][observer],
-            lost: seen.lost[origin][observer],
-            latency: Summary::new(&seen.latency[origin][observer]),
-        };
-        let pairs: Vec<_> = pairs.filter(|(origin, observer)| origin != observer).map(pair).collect();
+        let mut pairs = pairs(&seen.latency, &seen.lost, plan);
+        pairs.retain(|pair| pair.origin != pair.observer);
         Self {
             writes: seen.writes,
             lost: seen.lost.iter().flatten().sum(),
@@ -294,8 +308,23 @@ impl PropagationReport {
             resolution: Summary::new(&seen.resolution),
             by_hops: by_hops(&pairs).expect("what was just stored is readable"),
             pairs,
+            tap: seen.tap.as_ref().map(|tap| TapReport::new(tap, plan)),
         }
     }
+}
+
+/// Every pair of an origin and an observer, the same server twice among them.
+fn pairs(latency: &[Vec<Histogram<u64>>], lost: &[Vec<u64>], plan: &Plan) -> Vec<PairReport> {
+    let servers = 0..plan.servers.len();
+    let pairs = servers.clone().flat_map(|origin| servers.clone().map(move |observer| (origin, observer)));
+    let pair = |(origin, observer): (usize, usize)| PairReport {
+        origin: plan.servers[origin].name.clone(),
+        observer: plan.servers[observer].name.clone(),
+        hops: plan.hops[origin][observer],
+        lost: lost[origin][observer],
+        latency: Summary::new(&latency[origin][observer]),
+    };
+    pairs.map(pair).collect()
 }
 
 /// The latencies of pairs, put together by the number of links between them.

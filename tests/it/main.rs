@@ -24,5 +24,6 @@ mod shutdown;
 mod startup;
 mod stub;
 mod sync;
+mod tap;
 mod tls;
 mod whatsat;

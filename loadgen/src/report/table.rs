@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{OperationReport, Report, StepReport, Summary};
+use super::{HopsReport, OperationReport, Report, StepReport, Summary, TapReport};
 
 /// The report as text.
 #[must_use]
@@ -17,12 +17,13 @@ pub fn table(report: &Report) -> String {
     }
     steps(&mut out, &report.steps);
     if let Some(seen) = &report.propagation {
-        out += "\npropagation, from the write at one server to its first sight at another\n";
-        for over in &seen.by_hops {
-            let links = if over.hops == 1 { "link" } else { "links" };
-            row(&mut out, &format!("  over {} {links}", over.hops), None, &over.latency);
-        }
-        row(&mut out, "  resolution", None, &seen.resolution);
+        out += "\npropagation, asked (black box): from the write to the first reply that shows it\n";
+        propagation(&mut out, &seen.by_hops, &seen.resolution);
+    }
+    if let Some(seen) = report.tap() {
+        out += "\npropagation, pushed (tap): from the write to the AT line at an observer\n";
+        propagation(&mut out, &seen.by_hops, &seen.resolution);
+        out += &links(seen);
     }
     out += &verdict(report);
     out
@@ -35,17 +36,21 @@ fn headline(report: &Report) -> String {
             format!("open loop at {:.0} to {:.0} commands/s", ramp.from_per_second, ramp.to_per_second)
         }
         (_, Some(rate), _) => format!("open loop at {rate:.0} commands/s"),
-        (.., pipeline) => format!("closed loop, {} commands per client under way", pipeline.unwrap_or(1)),
+        (.., pipeline) => format!("closed loop, {} per client under way", plural(pipeline.unwrap_or(1), "command")),
     };
     format!(
-        "{} clients on {} servers, {pace}, {:.1} % WHATSAT;\n{} s measured after {} s of warm-up, seed {}\n",
-        plan.clients,
-        plan.servers.len(),
+        "{} on {}, {pace}, {:.1} % WHATSAT;\n{} s measured after {} s of warm-up, seed {}\n",
+        plural(plan.clients, "client"),
+        plural(plan.servers.len(), "server"),
         plan.whatsat * 100.0,
         plan.duration_s,
         plan.warm_up_s,
         plan.seed
     )
+}
+
+fn plural(count: usize, thing: &str) -> String {
+    format!("{count} {thing}{}", if count == 1 { "" } else { "s" })
 }
 
 fn operation(out: &mut String, name: &str, operation: &OperationReport) {
@@ -66,6 +71,23 @@ fn steps(out: &mut String, steps: &[StepReport]) {
     for step in steps {
         row(out, &format!("  {:.0}", step.offered_per_second), None, &step.response);
     }
+}
+
+fn propagation(out: &mut String, by_hops: &[HopsReport], resolution: &Summary) {
+    for over in by_hops {
+        row(out, &format!("  {}", over.way()), None, &over.latency);
+    }
+    row(out, "  resolution", None, resolution);
+}
+
+fn links(seen: &TapReport) -> String {
+    let (reconnects, away) =
+        seen.links.iter().fold((0, 0.0), |(count, time), link| (count + link.reconnects, time + link.away_s));
+    let mut out = format!("  {} AT lines from {} servers", seen.lines(), seen.links.len());
+    if away > 0.0 {
+        out += &format!("; without a link for {}, {reconnects} formed again", time(away * 1e6));
+    }
+    out + "\n"
 }
 
 fn row(out: &mut String, name: &str, rate: Option<f64>, summary: &Summary) {
@@ -101,6 +123,7 @@ fn verdict(report: &Report) -> String {
     for (count, what) in [
         (counts.died, "updates may have died with the only server that held them"),
         (counts.unverified, "answers could not be had at the end: a server is away"),
+        (report.tap().map_or(0, |tap| tap.lost), "times an update of the probe was not pushed to the tap within 5 s"),
     ] {
         if count > 0 {
             out += &format!("{count} {what}\n");

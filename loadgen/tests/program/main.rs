@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
 mod fake;
+mod observed;
+mod tap;
 
 use std::process::{Command, Output};
 use std::sync::atomic::Ordering;
@@ -283,7 +285,7 @@ fn two_shards_have_different_clients_and_merge_into_one_run() {
     assert_eq!(both.iamat.response.count, one.iamat.response.count + two.iamat.response.count);
 
     for (arguments, expected) in [
-        (vec!["report".into(), merged.clone()], "20 clients on 1 servers"),
+        (vec!["report".into(), merged.clone()], "20 clients on 1 server, "),
         (vec!["diff".into(), paths[0].clone(), paths[1].clone()], "IAMAT response p50"),
     ] {
         let output = Command::new(env!("CARGO_BIN_EXE_loadgen")).args(&arguments).output().unwrap();
