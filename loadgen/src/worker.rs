@@ -2,7 +2,7 @@
 //! and an oracle of its own. Clients ask only about clients of the same thread, so threads
 //! share nothing while they run.
 
-mod busy;
+pub(crate) mod busy;
 mod client;
 mod garbage;
 mod judge;
@@ -140,7 +140,7 @@ impl Worker {
                 }
             }
         }
-        self.judge.record.busy.push(busy.share());
+        self.judge.record.threads.push(busy.shares());
         self.judge.show();
         if self.plan.verify {
             verify::run(&self.plan, &mut self.judge, clock);

@@ -1,11 +1,10 @@
-//! A null responder's process, and how much processor time it takes.
+//! A null responder's process, and how it spends its time.
 
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
-use rustix::param::clock_ticks_per_second;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
@@ -38,13 +37,10 @@ impl Responder {
         Ok(Self { child, id })
     }
 
-    /// Processor time that it has used so far.
-    pub(super) fn processor_time(&self) -> anyhow::Result<Duration> {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.id))?;
-        let ticks = ticks(&stat).context("/proc has no processor time of the null responder")?;
-        #[allow(clippy::cast_precision_loss)]
-        let seconds = ticks as f64 / clock_ticks_per_second() as f64;
-        Ok(Duration::from_secs_f64(seconds))
+    /// How much time its thread has spent so far.
+    pub(super) fn spent(&self) -> anyhow::Result<Spent> {
+        let text = std::fs::read_to_string(format!("/proc/{}/schedstat", self.id))?;
+        Spent::parse(&text).context("/proc does not say how the null responder spends its time")
     }
 
     /// Stops it.
@@ -56,12 +52,22 @@ impl Responder {
     }
 }
 
-/// Time in user and in kernel mode, in ticks of the clock (proc(5), fields 14 and 15).
-fn ticks(stat: &str) -> Option<u64> {
-    // The name in the second field may hold anything.
-    let (_, rest) = stat.rsplit_once(") ")?;
-    let mut fields = rest.split(' ').skip(11).map(|field| field.parse::<u64>().ok());
-    Some(fields.next()?? + fields.next()??)
+/// Time of a thread, in seconds.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Spent {
+    /// It used a processor.
+    pub(super) busy: f64,
+    /// It waited for one that others had.
+    pub(super) waited: f64,
+}
+
+impl Spent {
+    /// Reads a `schedstat` (proc(5)): nanoseconds of both, and how often it ran.
+    fn parse(text: &str) -> Option<Self> {
+        let mut seconds = text.split_whitespace().map(|field| field.parse().map(Duration::from_nanos));
+        let mut next = || Some(seconds.next()?.ok()?.as_secs_f64());
+        Some(Self { busy: next()?, waited: next()? })
+    }
 }
 
 #[cfg(test)]
@@ -69,9 +75,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ticks_are_found_behind_any_name() {
-        let stat = "71 (a) b) S 1 71 71 0 -1 4194304 1 2 3 4 250 50 0 0 20 0 1 0 99";
-        assert_eq!(ticks(stat), Some(300));
-        assert_eq!(ticks("71 (a) S"), None);
+    fn times_are_found_in_schedstat() {
+        assert_eq!(Spent::parse("1500000000 250000000 12\n"), Some(Spent { busy: 1.5, waited: 0.25 }));
+        assert_eq!(Spent::parse("x"), None);
     }
 }
