@@ -8,10 +8,12 @@
 //! - [`probe`]: how long an update takes from server to server
 //! - [`measure`], [`record`], [`live`]: what was measured, in all and since the last look
 //! - [`report`], [`series`], [`slo`]: the result, the run second by second, and objectives
+//! - [`fake`], [`self_test`]: servers of known behaviour, and whether this program measures it right
 //! - [`stored`], [`hgrm`], [`hlog`]: histograms in the formats of HdrHistogram
 
 mod clock;
 mod connection;
+pub mod fake;
 pub mod hgrm;
 pub mod hlog;
 pub mod live;
@@ -23,6 +25,7 @@ pub mod probe;
 pub mod record;
 pub mod report;
 pub mod run;
+pub mod self_test;
 pub mod series;
 pub mod slo;
 pub mod stored;

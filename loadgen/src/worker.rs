@@ -95,6 +95,9 @@ impl Worker {
     /// every server.
     pub(crate) fn run(mut self, clock: RunClock) -> io::Result<Record> {
         let end = nanos(self.plan.warm_up + self.plan.duration);
+        // Before the start the clock stands still: what a closed loop sent then would seem to take no time.
+        #[allow(clippy::disallowed_methods)] // this thread has nothing else to do
+        std::thread::sleep(clock.until(0));
         let mut events = Events::with_capacity(1024);
         let mut next_tick = 0;
         loop {
@@ -151,13 +154,14 @@ impl Worker {
         self.flush(client, clock);
         loop {
             let Some(connection) = &mut self.clients[client].connection else { return };
-            let mut replies = 0;
-            let now = clock.now();
+            let (mut replies, mut read_at) = (0, None);
             let judge = &mut self.judge;
             let read = connection.read(&mut self.buffer, |expected, reply| {
                 replies += 1;
-                judge.reply(&expected, reply, now);
+                // Only after it was read: before, it may not have been there yet.
+                judge.reply(&expected, reply, *read_at.get_or_insert_with(|| clock.now()));
             });
+            let now = read_at.unwrap_or_else(|| clock.now());
             if self.schedule.follows_replies() && now < end {
                 (0..replies).for_each(|_| self.send(client, now, clock));
                 self.flush(client, clock);
