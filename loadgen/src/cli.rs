@@ -54,6 +54,14 @@ pub(crate) enum Command {
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
     },
+    /// Measures servers of known behaviour on loopback, which takes some fifteen seconds, and compares:
+    /// delays, a stall, replies that never come, lost updates, wrong answers. Exit codes: 0 all is
+    /// measured right, 1 something is not, 4 the machine was too busy to tell.
+    SelfTest {
+        /// Where the result goes, as JSON; times are in nanoseconds.
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
     /// Print a completion script for a shell.
     Completions {
         /// The shell.

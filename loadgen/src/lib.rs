@@ -10,11 +10,13 @@
 //! - [`measure`], [`record`], [`steps`], [`live`]: what was measured, in all, as the rate changed,
 //!   and since the last look
 //! - [`report`], [`series`], [`slo`]: the result, the run second by second, and objectives
+//! - [`fake`], [`self_test`]: servers of known behaviour, and whether this program measures it right
 //! - [`stored`], [`hgrm`], [`hlog`]: histograms in the formats of HdrHistogram
 
 mod clock;
 mod connection;
 mod digits;
+pub mod fake;
 pub mod hgrm;
 pub mod hlog;
 pub mod live;
@@ -27,6 +29,7 @@ pub mod record;
 pub mod report;
 pub mod run;
 pub mod search;
+pub mod self_test;
 pub mod series;
 pub mod slo;
 pub mod steps;

@@ -13,6 +13,7 @@ use clap::{CommandFactory, Parser};
 use loadgen::hlog::IntervalLog;
 use loadgen::report::{Report, diff, merge, table};
 use loadgen::run;
+use loadgen::self_test::{self, Verdict};
 use loadgen::series::Phase;
 
 use self::cli::{Cli, Command, Run};
@@ -34,32 +35,30 @@ fn main() -> ExitCode {
         }
     };
     let cli = Cli::parse_from(arguments);
-    let done = match cli.command {
+    let done: anyhow::Result<ExitCode> = match cli.command {
         None if cli.run.find_max.is_some() => {
-            find_max::find_max(&cli.run).and_then(|report| kept(report, &cli.run)).map(Some)
+            find_max::find_max(&cli.run).and_then(|report| kept(report, &cli.run)).map(|report| verdict(&report))
         }
-        None => load(&cli.run).map(Some),
+        None => load(&cli.run).map(|report| verdict(&report)),
         Some(Command::Report { file, hgrm }) => {
-            files::read(&file).and_then(|report| show(report, hgrm.as_deref())).map(Some)
+            files::read(&file).and_then(|report| show(report, hgrm.as_deref())).map(|report| verdict(&report))
         }
-        Some(Command::Merge { files, out }) => merged(&files, out.as_deref()).map(Some),
-        Some(Command::Diff { a, b }) => compared(&a, &b).map(|()| None),
+        Some(Command::Merge { files, out }) => merged(&files, out.as_deref()).map(|report| verdict(&report)),
+        Some(Command::Diff { a, b }) => compared(&a, &b).map(|()| ExitCode::SUCCESS),
+        Some(Command::SelfTest { out }) => self_test(out.as_deref()),
         Some(Command::Completions { shell }) => {
             clap_complete::generate(shell, &mut Cli::command(), "loadgen", &mut std::io::stdout());
-            Ok(None)
+            Ok(ExitCode::SUCCESS)
         }
         Some(Command::Man) => {
             let page = clap_mangen::Man::new(Cli::command()).render(&mut std::io::stdout());
-            page.map(|()| None).context("cannot print the manual page")
+            page.map(|()| ExitCode::SUCCESS).context("cannot print the manual page")
         }
     };
-    match done {
-        Ok(report) => report.map_or(ExitCode::SUCCESS, |report| verdict(&report)),
-        Err(error) => {
-            eprintln!("loadgen: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    done.unwrap_or_else(|error| {
+        eprintln!("loadgen: {error:#}");
+        ExitCode::FAILURE
+    })
 }
 
 /// The exit code of a run.
@@ -127,4 +126,19 @@ fn merged(paths: &[PathBuf], out: Option<&Path>) -> anyhow::Result<Report> {
 fn compared(a: &Path, b: &Path) -> anyhow::Result<()> {
     print!("{}", diff(&files::read(a)?, &files::read(b)?)?);
     Ok(())
+}
+
+/// Whether this program measures right.
+fn self_test(out: Option<&Path>) -> anyhow::Result<ExitCode> {
+    cli::raise_descriptor_limit(self_test::CONNECTIONS)?;
+    let result = self_test::run()?;
+    if let Some(path) = out {
+        files::write(&result, path)?;
+    }
+    print!("{}", self_test::table(&result));
+    Ok(match result.verdict() {
+        Verdict::Ok => ExitCode::SUCCESS,
+        Verdict::Invalid => ExitCode::from(INVALID),
+        Verdict::Failed => ExitCode::FAILURE,
+    })
 }

@@ -111,6 +111,9 @@ impl Worker {
     /// every server.
     pub(crate) fn run(mut self, clock: RunClock) -> io::Result<Record> {
         let end = nanos(self.plan.warm_up + self.plan.duration);
+        // Before the start the clock stands still: what a closed loop sent then would seem to take no time.
+        #[allow(clippy::disallowed_methods)] // this thread has nothing else to do
+        std::thread::sleep(clock.until(0));
         let mut events = Events::with_capacity(1024);
         let begin = nanos(self.plan.warm_up);
         let (mut next_tick, mut set_for, mut busy) = (0, None, Busy::default());
@@ -196,6 +199,7 @@ impl Worker {
             let judge = &mut self.judge;
             let read = connection.read(&mut self.input, |expected, reply| {
                 replies += 1;
+                // Only after it was read: before, it may not have been there yet.
                 let now = *read_at.get_or_insert_with(|| clock.moment());
                 judge.reply(client, &expected, reply, now);
             });

@@ -1,20 +1,19 @@
 //! The `loadgen` program against servers that are right, wrong, slow or not there.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
-mod fake;
 mod observed;
+mod self_test;
 mod tap;
 
 use std::process::{Command, Output};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use loadgen::fake::{Fake, Fault};
 use loadgen::report::Report;
 use loadgen::series::{Phase, Second};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
-
-use self::fake::{Fake, Fault};
 
 /// What a run has left behind.
 struct Run {
@@ -61,7 +60,7 @@ fn finished(folder: &TempDir, output: Output) -> Run {
 
 fn run(fault: Fault, options: &[&str]) -> Run {
     let folder = TempDir::new().unwrap();
-    let server = Fake::start(fault);
+    let server = Fake::start(fault).unwrap();
     let output = loadgen(&folder, server.port, options).output().unwrap();
     finished(&folder, output)
 }
@@ -84,7 +83,7 @@ fn a_right_server_is_found_right() {
 #[test]
 fn the_series_adds_up_to_the_result() {
     let folder = TempDir::new().unwrap();
-    let server = Fake::start(Fault::AnswersStale);
+    let server = Fake::start(Fault::AnswersStale).unwrap();
     let file = folder.path().join("series.ndjson");
     let options = ["--whatsat", "50%", "--duration", "2s", "--ndjson", file.to_str().unwrap()];
     let run = finished(&folder, loadgen(&folder, server.port, &options).output().unwrap());
@@ -109,6 +108,7 @@ fn the_closed_loop_keeps_so_many_commands_under_way() {
     assert!(report.iamat.response.count > 1000, "{}", run.table);
     let shares = &report.generator.busy;
     assert!(shares.len() == 2 && shares.iter().all(|share| (0.0..=1.0).contains(share)), "{shares:?}");
+    assert!(report.iamat.response.min > 0.0, "nothing is sent before the run's clock goes");
 }
 
 #[test]
@@ -150,7 +150,7 @@ fn objectives_decide_the_exit_code_of_a_run_that_is_right() {
 #[test]
 fn a_stall_of_the_server_is_felt_by_all_who_would_have_waited() {
     let stall = Duration::from_millis(400);
-    let run = run(Fault::Stalls(stall), &["--duration", "2s"]);
+    let run = run(Fault::Stalls { at: 400, time: stall }, &["--duration", "2s"]);
     let response = run.report.unwrap().iamat.response;
     assert!(response.max >= stall.as_secs_f64() * 1e6, "{response:?}");
     // 400 ms of 2 s: a fifth of all commands were due meanwhile, and half of those waited for
@@ -161,7 +161,7 @@ fn a_stall_of_the_server_is_felt_by_all_who_would_have_waited() {
 #[test]
 fn a_run_in_which_the_generator_itself_was_late_is_invalid() {
     let folder = TempDir::new().unwrap();
-    let server = Fake::start(Fault::None);
+    let server = Fake::start(Fault::None).unwrap();
     let mut command = loadgen(&folder, server.port, &["--max-lag", "10ms"]);
     command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
     let child = command.spawn().unwrap();
@@ -266,7 +266,7 @@ fn two_shards_have_different_clients_and_merge_into_one_run() {
     let folders = [(); 2].map(|()| TempDir::new().unwrap());
     let mut numbers = Vec::new();
     for (folder, shard) in folders.iter().zip(["1/2", "2/2"]) {
-        let server = Fake::start(Fault::None);
+        let server = Fake::start(Fault::None).unwrap();
         let output = loadgen(folder, server.port, &["--shard", shard]).output().unwrap();
         assert_eq!(output.status.code(), Some(0));
         numbers.push(client_numbers(&server));
