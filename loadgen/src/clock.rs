@@ -1,6 +1,8 @@
-//! The run's clock, which counts from the run's start, and the wall clock.
+//! The run's clock, which counts from the run's start, the wall clock, and processor time.
 
 use std::time::{Duration, Instant, SystemTime};
+
+use rustix::time::{ClockId, clock_gettime};
 
 use crate::measure::nanos;
 
@@ -32,4 +34,11 @@ impl RunClock {
 #[must_use]
 pub(crate) fn wall() -> u64 {
     nanos(SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default())
+}
+
+/// Processor time of this process so far.
+#[must_use]
+pub(crate) fn processor_time() -> Duration {
+    let time = clock_gettime(ClockId::ProcessCPUTime);
+    Duration::new(time.tv_sec.try_into().unwrap_or(0), time.tv_nsec.try_into().unwrap_or(0))
 }

@@ -7,6 +7,7 @@
 //! - [`oracle`]: what servers must and may answer
 //! - [`probe`]: how long an update takes from server to server
 //! - [`measure`], [`record`], [`live`]: what was measured, in all and since the last look
+//! - [`watch`]: who looks, and may end a run early
 //! - [`report`], [`series`], [`slo`]: the result, the run second by second, and objectives
 //! - [`stored`], [`hgrm`], [`hlog`]: histograms in the formats of HdrHistogram
 
@@ -27,5 +28,6 @@ pub mod series;
 pub mod slo;
 pub mod stored;
 mod timer;
+pub mod watch;
 pub mod wire;
 mod worker;

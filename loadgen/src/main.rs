@@ -76,7 +76,7 @@ fn load(options: &Run) -> anyhow::Result<Report> {
         let phase = Phase::at(elapsed, warm_up, duration);
         progress.show(elapsed, phase, &glance);
         if let Some(log) = &mut log {
-            log.add(elapsed, &glance.recent.iamat, &glance.recent.whatsat);
+            log.add(elapsed, &glance.recent.iamat.response, &glance.recent.whatsat.response);
         }
         if let (Some(series), Ok(())) = (&mut series, &written) {
             written = series.write(elapsed, phase, &glance);

@@ -51,6 +51,8 @@ pub(crate) struct Worker {
     judge: Judge,
     rng: Rng,
     buffer: Vec<u8>,
+    /// Clients that had a connection when that was last shown.
+    connected: usize,
 }
 
 impl Worker {
@@ -67,7 +69,8 @@ impl Worker {
             numbered.map(|(number, client)| Client::new(number, plan.server_of(client), &mut rng)).collect();
         let schedule = Schedule::new(plan.pace, clients.len(), &mut rng);
         let judge = Judge::new(&plan, oracle, live);
-        let mut worker = Self { plan, poll, timer, clients, schedule, judge, rng, buffer: vec![0; BUFFER] };
+        let buffer = vec![0; BUFFER];
+        let mut worker = Self { plan, poll, timer, clients, schedule, judge, rng, buffer, connected: 0 };
         worker.open_all()?;
         Ok(worker)
     }
@@ -94,10 +97,11 @@ impl Worker {
     /// Runs the plan: warm-up, measuring, waiting for what is under way, and the last look at
     /// every server.
     pub(crate) fn run(mut self, clock: RunClock) -> io::Result<Record> {
-        let end = nanos(self.plan.warm_up + self.plan.duration);
+        let planned_end = nanos(self.plan.warm_up + self.plan.duration);
         let mut events = Events::with_capacity(1024);
         let mut next_tick = 0;
         loop {
+            let end = self.judge.live.end(planned_end);
             let now = clock.now();
             self.send_due(now, end, clock);
             if now >= next_tick {
@@ -149,6 +153,7 @@ impl Worker {
     /// Something has happened on a client's connection.
     fn handle(&mut self, client: usize, clock: RunClock, end: u64) {
         self.flush(client, clock);
+        let server = self.clients[client].server;
         loop {
             let Some(connection) = &mut self.clients[client].connection else { return };
             let mut replies = 0;
@@ -156,7 +161,7 @@ impl Worker {
             let judge = &mut self.judge;
             let read = connection.read(&mut self.buffer, |expected, reply| {
                 replies += 1;
-                judge.reply(&expected, reply, now);
+                judge.reply(server, &expected, reply, now);
             });
             if self.schedule.follows_replies() && now < end {
                 (0..replies).for_each(|_| self.send(client, now, clock));
@@ -167,7 +172,7 @@ impl Worker {
                 Ok(false) => return,
                 Err(error) => {
                     if let ReadError::Unexpected(bytes) = error {
-                        self.judge.unexpected(&bytes);
+                        self.judge.unexpected(server, &bytes);
                     }
                     return self.broke(client, now);
                 }
@@ -186,6 +191,7 @@ impl Worker {
     /// Gives up connections that are too slow and opens those again that broke.
     fn tick(&mut self, now: u64) {
         let timeout = nanos(self.plan.timeout);
+        let connected_before = std::mem::take(&mut self.connected);
         for client in &mut self.clients {
             match client
                 .connection
@@ -202,7 +208,9 @@ impl Worker {
                 }
                 None => {}
             }
+            self.connected += usize::from(client.connection.is_some());
         }
+        self.judge.live.connected(self.connected, connected_before);
         self.judge.show();
     }
 }

@@ -54,7 +54,7 @@ impl Client {
     /// Puts the next command, which was due at `due`, on the connection; without one it failed.
     pub(super) fn send(&mut self, due: u64, now: u64, plan: &Plan, judge: &mut Judge, rng: &mut Rng) {
         let Some(mut connection) = self.connection.take() else {
-            judge.failed(1);
+            judge.unsent(self.server);
             return;
         };
         if rng.f64() >= plan.whatsat || !judge.oracle.is_known(self.number) {
