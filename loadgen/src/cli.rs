@@ -8,12 +8,14 @@ use std::time::SystemTime;
 use anyhow::{Context, bail};
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
-use herd::config::{Address, Herd};
+use herd::config::{self, Herd};
 use humantime::Duration;
 use loadgen::hlog::IntervalLog;
 use loadgen::plan::{Pace, Plan, Shard, Target};
 use loadgen::series::Series;
 use loadgen::slo::Slo;
+
+use crate::metrics::Address;
 
 /// Descriptors besides those of clients.
 const OTHER_DESCRIPTORS: u64 = 64;
@@ -23,7 +25,8 @@ const OTHER_DESCRIPTORS: u64 = 64;
 #[derive(Debug, Parser)]
 #[command(name = "loadgen", version, args_conflicts_with_subcommands = true)]
 #[command(after_help = "Exit codes: 0 fine, 1 set-up failed, 2 usage, 3 wrong answers or lost updates, \
-    4 this program could not keep up (the result is invalid), 99 an objective was missed; the first that applies.")]
+    4 this program could not keep up (the result is invalid), 99 an objective was missed; the first that applies. \
+    130: the run was left before there was a result.")]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
@@ -142,6 +145,13 @@ pub(crate) struct Run {
     /// A folder for the percentiles of each histogram (.hgrm).
     #[arg(long, value_name = "DIR")]
     pub(crate) hgrm: Option<PathBuf>,
+    /// Serve figures for Prometheus while the run is under way, as /metrics: a port of loopback, or
+    /// HOST:PORT; port 0 takes a free one, which is printed.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) metrics: Option<Address>,
+    /// A line each second instead of the live view, as where standard error is no terminal.
+    #[arg(long)]
+    pub(crate) plain: bool,
     /// An objective, such as iamat.response.p99<5ms: OPERATION.response|service|lag.pN<TIME.
     /// Missing one makes the exit code 99. May be given more than once.
     #[arg(long, value_name = "EXPR")]
@@ -236,7 +246,7 @@ impl Run {
     }
 }
 
-fn resolve(address: &Address) -> anyhow::Result<SocketAddr> {
+fn resolve(address: &config::Address) -> anyhow::Result<SocketAddr> {
     let mut resolved =
         (address.host(), address.port()).to_socket_addrs().with_context(|| format!("cannot resolve {address}"))?;
     resolved.next().with_context(|| format!("{address} has no address"))

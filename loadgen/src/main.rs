@@ -2,20 +2,21 @@
 
 mod cli;
 mod files;
+mod metrics;
 mod progress;
+mod view;
+mod watcher;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::{CommandFactory, Parser};
-use loadgen::hlog::IntervalLog;
 use loadgen::report::{Report, diff, merge, table};
-use loadgen::run;
-use loadgen::series::Phase;
+use loadgen::run::{self, RunError};
 
 use self::cli::{Cli, Command, Run};
-use self::progress::Progress;
+use self::watcher::Watcher;
 
 /// Wrong answers were seen.
 const WRONG: u8 = 3;
@@ -23,6 +24,8 @@ const WRONG: u8 = 3;
 const INVALID: u8 = 4;
 /// An objective was missed.
 const SLO_MISSED: u8 = 99;
+/// Who watched the run did not wait for a result; shells say the same of what Ctrl-C ended.
+const LEFT: u8 = 130;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -46,7 +49,8 @@ fn main() -> ExitCode {
         Ok(report) => report.map_or(ExitCode::SUCCESS, |report| verdict(&report)),
         Err(error) => {
             eprintln!("loadgen: {error:#}");
-            ExitCode::FAILURE
+            let is_left = matches!(error.downcast_ref(), Some(RunError::Left));
+            if is_left { ExitCode::from(LEFT) } else { ExitCode::FAILURE }
         }
     }
 }
@@ -67,24 +71,9 @@ fn verdict(report: &Report) -> ExitCode {
 fn load(options: &Run) -> anyhow::Result<Report> {
     let plan = options.plan()?;
     cli::raise_descriptor_limit(plan.own_clients().count())?;
-    let (warm_up, duration) = (plan.warm_up, plan.duration);
-    let mut progress = Progress::new(warm_up + duration);
-    let mut series = options.series()?;
-    let mut log = options.interval_log()?;
-    let mut written = Ok(());
-    let outcome = run::run(plan, |elapsed, glance| {
-        let phase = Phase::at(elapsed, warm_up, duration);
-        progress.show(elapsed, phase, &glance);
-        if let Some(log) = &mut log {
-            log.add(elapsed, &glance.recent.iamat.response, &glance.recent.whatsat.response);
-        }
-        if let (Some(series), Ok(())) = (&mut series, &written) {
-            written = series.write(elapsed, phase, &glance);
-        }
-    })?;
-    progress.finish();
-    written.context("cannot write the series")?;
-    log.map_or(Ok(()), IntervalLog::finish).context("cannot write the log of response times")?;
+    let mut watcher = Watcher::new(options, &plan)?;
+    let outcome = run::watched(plan, &mut watcher)?;
+    watcher.finish()?;
     let report = Report::new(&outcome, &options.slo);
     if let Some(path) = &options.out {
         files::write(&report, path)?;

@@ -146,7 +146,7 @@ impl Probe {
                 due = (due + self.interval).max(now);
             }
             if now >= next_tick {
-                next_tick = now + TICK;
+                next_tick = (now / TICK + 1) * TICK;
                 self.show();
                 self.open_missing()?;
             }

@@ -136,7 +136,7 @@ fn wait<W: Watch>(
 ) -> Result<Duration, RunError> {
     let mut cpu_at_end = None;
     while threads > 0 {
-        let next_look = looks.next();
+        let next_look = looks.due();
         let next = if cpu_at_end.is_none() { next_look.min(looks.end()) } else { next_look };
         match done.recv_timeout((start + next).saturating_duration_since(Instant::now())) {
             Ok(result) => {

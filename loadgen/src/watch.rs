@@ -7,9 +7,12 @@ use crate::run::RunError;
 use crate::series::Phase;
 
 /// Looks at a run in a second.
-const LOOKS: u32 = 4;
+const LOOKS: u32 = 5;
 /// Time between two looks.
-const LOOK: Duration = Duration::from_millis(250);
+pub const LOOK: Duration = Duration::from_millis(200);
+/// Threads show what they have seen at every full tenth of a second. A look is taken when they
+/// have had the time to, so that it has what came until the moment that it is about.
+const SETTLE: Duration = Duration::from_millis(50);
 
 /// When a look was taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,7 +36,7 @@ pub enum Wish {
 
 /// Who watches a run.
 pub trait Watch {
-    /// Is shown what came since the last look, every quarter of a second and when all is done.
+    /// Is shown what came since the last look, every [`LOOK`] and when all is done.
     fn look(&mut self, _moment: Moment, _glance: &Glance) -> Wish {
         Wish::GoOn
     }
@@ -69,7 +72,12 @@ impl<'run, W: Watch> Looks<'run, W> {
     }
 
     /// When the next look is to be taken, since the run's start.
-    pub(crate) fn next(&self) -> Duration {
+    pub(crate) fn due(&self) -> Duration {
+        self.next() + SETTLE
+    }
+
+    /// What moment the next look is about.
+    fn next(&self) -> Duration {
         LOOK * (self.taken + 1)
     }
 
@@ -170,12 +178,12 @@ mod tests {
     }
 
     #[test]
-    fn four_looks_are_a_second_and_nothing_is_left_out() {
-        let (notes, result, measured) = watched((0, Wish::GoOn), 9);
+    fn five_looks_are_a_second_and_nothing_is_left_out() {
+        let (notes, result, measured) = watched((0, Wish::GoOn), 11);
         assert!(result.is_ok() && measured == Duration::from_secs(3));
         let counts = |shown: &[(Moment, u64)]| shown.iter().map(|(_, count)| *count).collect::<Vec<_>>();
-        assert_eq!(counts(&notes.looks), [1, 2, 3, 4, 5, 6, 7, 8, 9, 100]);
-        assert_eq!(counts(&notes.seconds), [10, 26, 109]);
+        assert_eq!(counts(&notes.looks), [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 100]);
+        assert_eq!(counts(&notes.seconds), [15, 40, 111]);
         let moments: Vec<_> =
             notes.seconds.iter().map(|(moment, _)| (moment.elapsed.as_secs(), moment.phase)).collect();
         assert_eq!(moments, [(1, Phase::WarmUp), (2, Phase::Measure), (9, Phase::Verify)]);
@@ -183,12 +191,12 @@ mod tests {
 
     #[test]
     fn who_wants_an_end_gets_it_with_the_next_look_and_the_result_of_what_was_measured() {
-        let (notes, result, measured) = watched((6, Wish::End), 9);
+        let (notes, result, measured) = watched((8, Wish::End), 11);
         assert!(result.is_ok());
-        assert_eq!(measured, Duration::from_millis(750));
-        assert_eq!((notes.looks[6].0.phase, notes.looks[7].0.phase), (Phase::Measure, Phase::Verify));
+        assert_eq!(measured, Duration::from_millis(800));
+        assert_eq!((notes.looks[8].0.phase, notes.looks[9].0.phase), (Phase::Measure, Phase::Verify));
         // There is no earlier end once sending has ended.
-        assert_eq!(watched((17, Wish::End), 18).2, Duration::from_secs(3));
+        assert_eq!(watched((20, Wish::End), 22).2, Duration::from_secs(3));
     }
 
     #[test]

@@ -105,7 +105,7 @@ impl Worker {
             let now = clock.now();
             self.send_due(now, end, clock);
             if now >= next_tick {
-                next_tick = now + TICK;
+                next_tick = (now / TICK + 1) * TICK;
                 self.tick(now);
             }
             let next_due = self.schedule.next_due().filter(|&due| due < end);
