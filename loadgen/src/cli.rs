@@ -19,7 +19,8 @@ pub(crate) use self::scenario::arguments;
 #[derive(Debug, Parser)]
 #[command(name = "loadgen", version, args_conflicts_with_subcommands = true, args_override_self = true)]
 #[command(after_help = "Exit codes: 0 fine, 1 set-up failed, 2 usage, 3 wrong answers or lost updates, \
-    4 this program could not keep up (the result is invalid), 99 an objective was missed; the first that applies.")]
+    4 this program could not keep up (the result is invalid), 99 an objective was missed; the first that applies. \
+    130: the run was left before there was a result.")]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Option<Command>,

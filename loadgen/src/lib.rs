@@ -9,6 +9,7 @@
 //! - [`probe`]: how long an update takes from server to server
 //! - [`measure`], [`record`], [`steps`], [`live`]: what was measured, in all, as the rate changed,
 //!   and since the last look
+//! - [`watch`]: who looks, and may end a run early
 //! - [`report`], [`series`], [`slo`]: the result, the run second by second, and objectives
 //! - [`fake`], [`self_test`]: servers of known behaviour, and whether this program measures it right
 //! - [`stored`], [`hgrm`], [`hlog`]: histograms in the formats of HdrHistogram
@@ -35,5 +36,6 @@ pub mod slo;
 pub mod steps;
 pub mod stored;
 mod timer;
+pub mod watch;
 pub mod wire;
 mod worker;

@@ -3,21 +3,22 @@
 mod cli;
 mod files;
 mod find_max;
+mod metrics;
 mod progress;
+mod view;
+mod watcher;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::{CommandFactory, Parser};
-use loadgen::hlog::IntervalLog;
 use loadgen::report::{Report, diff, merge, table};
-use loadgen::run;
+use loadgen::run::{self, RunError};
 use loadgen::self_test::{self, Verdict};
-use loadgen::series::Phase;
 
 use self::cli::{Cli, Command, Run};
-use self::progress::Progress;
+use self::watcher::Watcher;
 
 /// Wrong answers were seen.
 const WRONG: u8 = 3;
@@ -25,6 +26,8 @@ const WRONG: u8 = 3;
 const INVALID: u8 = 4;
 /// An objective was missed.
 const SLO_MISSED: u8 = 99;
+/// Who watched the run did not wait for a result; shells say the same of what Ctrl-C ended.
+const LEFT: u8 = 130;
 
 fn main() -> ExitCode {
     let arguments = match cli::arguments(std::env::args_os().collect()) {
@@ -57,7 +60,8 @@ fn main() -> ExitCode {
     };
     done.unwrap_or_else(|error| {
         eprintln!("loadgen: {error:#}");
-        ExitCode::FAILURE
+        let is_left = matches!(error.downcast_ref(), Some(RunError::Left));
+        if is_left { ExitCode::from(LEFT) } else { ExitCode::FAILURE }
     })
 }
 
@@ -77,24 +81,9 @@ fn verdict(report: &Report) -> ExitCode {
 fn load(options: &Run) -> anyhow::Result<Report> {
     let plan = options.plan()?;
     cli::raise_descriptor_limit(plan.own_clients().count())?;
-    let (warm_up, duration) = (plan.warm_up, plan.duration);
-    let mut progress = Progress::new(warm_up + duration);
-    let mut series = options.series()?;
-    let mut log = options.interval_log()?;
-    let mut written = Ok(());
-    let outcome = run::run(plan, |elapsed, glance| {
-        let phase = Phase::at(elapsed, warm_up, duration);
-        progress.show(elapsed, phase, &glance);
-        if let Some(log) = &mut log {
-            log.add(elapsed, &glance.recent.iamat, &glance.recent.whatsat);
-        }
-        if let (Some(series), Ok(())) = (&mut series, &written) {
-            written = series.write(elapsed, phase, &glance);
-        }
-    })?;
-    progress.finish();
-    written.context("cannot write the series")?;
-    log.map_or(Ok(()), IntervalLog::finish).context("cannot write the log of response times")?;
+    let mut watcher = Watcher::new(options, &plan)?;
+    let outcome = run::watched(plan, &mut watcher)?;
+    watcher.finish()?;
     kept(Report::new(&outcome, &options.slo), options)
 }
 

@@ -11,6 +11,8 @@ use loadgen::plan::{Shard, Sources, Whole};
 use loadgen::series::Series;
 use loadgen::slo::Slo;
 
+use crate::metrics::Address;
+
 use super::values::{Percent, RateRange, SpacingOption, observer_name};
 
 const CLIENTS: &str = "Clients";
@@ -138,6 +140,13 @@ pub(crate) struct Run {
     /// Where response times go second by second, as an HdrHistogram log.
     #[arg(long, help_heading = RESULTS, value_name = "FILE")]
     hlog: Option<PathBuf>,
+    /// Serve figures for Prometheus while the run is under way, as /metrics: a port of loopback, or
+    /// HOST:PORT; port 0 takes a free one, which is printed.
+    #[arg(long, help_heading = RESULTS, value_name = "ADDRESS")]
+    pub(crate) metrics: Option<Address>,
+    /// A line each second instead of the live view, as where standard error is no terminal.
+    #[arg(long, help_heading = RESULTS)]
+    pub(crate) plain: bool,
     /// A folder for the percentiles of each histogram (.hgrm).
     #[arg(long, help_heading = RESULTS, value_name = "DIR")]
     pub(crate) hgrm: Option<PathBuf>,

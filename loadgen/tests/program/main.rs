@@ -5,7 +5,9 @@ mod observed;
 mod self_test;
 mod tap;
 
-use std::process::{Command, Output};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::process::{Command, Output, Stdio};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -163,7 +165,7 @@ fn a_run_in_which_the_generator_itself_was_late_is_invalid() {
     let folder = TempDir::new().unwrap();
     let server = Fake::start(Fault::None).unwrap();
     let mut command = loadgen(&folder, server.port, &["--max-lag", "10ms"]);
-    command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
     let child = command.spawn().unwrap();
     while server.commands.load(Ordering::Relaxed) < 10 {
         std::thread::sleep(Duration::from_millis(1));
@@ -252,6 +254,60 @@ fn connections_are_opened_no_faster_than_asked_for() {
     assert_eq!(run.code, Some(0), "{}{}", run.table, run.words);
     // 20 clients and a second of commands.
     assert!(started.elapsed() >= Duration::from_millis(19 * 25 + 1000));
+}
+
+/// Where a run says that it serves metrics.
+fn metrics_address(words: &mut impl BufRead) -> String {
+    let mut line = String::new();
+    while !line.starts_with("metrics at http://") {
+        line.clear();
+        assert!(words.read_line(&mut line).unwrap() > 0, "no address");
+    }
+    line.trim().trim_start_matches("metrics at http://").trim_end_matches("/metrics").to_owned()
+}
+
+fn get(address: &str, path: &str) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.write_all(format!("GET {path} HTTP/1.1\r\nhost: x\r\n\r\n").as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+#[test]
+fn a_run_serves_its_figures_while_it_is_under_way() {
+    let folder = TempDir::new().unwrap();
+    let server = Fake::start(Fault::None);
+    let options = ["--metrics", "0", "--duration", "1h", "--whatsat", "20%", "--unknown", "50%"];
+    let mut command = loadgen(&folder, server.port, &options);
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut words = BufReader::new(child.stderr.take().unwrap());
+    let address = metrics_address(&mut words);
+    assert!(address.starts_with("127.0.0.1:"));
+    let value = |text: &str, series: &str| {
+        let line = text.lines().find_map(|line| line.strip_prefix(&format!("{series} ")));
+        line.unwrap_or_else(|| panic!("{series} is not in {text}")).parse::<f64>().unwrap()
+    };
+    let [iamats, whatsats] = ["iamat", "whatsat"]
+        .map(|operation| format!("loadgen_replies_total{{operation=\"{operation}\",server=\"Clark\"}}"));
+    let text = loop {
+        let text = get(&address, "/metrics");
+        if value(&text, &iamats) > 100.0 && value(&text, &whatsats) > 5.0 {
+            break text;
+        }
+    };
+    assert!(text.starts_with("HTTP/1.1 200 OK"), "{text}");
+    for (series, expected) in [
+        ("loadgen_wrong_total{server=\"Clark\"}", 0.0),
+        ("loadgen_clients_connected", 20.0),
+        ("loadgen_phase{phase=\"measure\"}", 1.0),
+        ("loadgen_response_seconds_count{operation=\"iamat\"}", value(&text, &iamats)),
+    ] {
+        assert!((value(&text, series) - expected).abs() < 0.5, "{series} in {text}");
+    }
+    assert!(get(&address, "/").contains("/metrics") && get(&address, "/x").starts_with("HTTP/1.1 404"));
+    child.kill().unwrap();
+    child.wait().unwrap();
 }
 
 /// The numbers of the clients that a server has heard of, without the probe's.
