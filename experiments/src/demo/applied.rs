@@ -11,8 +11,8 @@ use loadgen::report::{HopsReport, PropagationReport, time};
 const APPLIED: &str = "herd_propagation_latency_seconds_bucket{";
 /// What is compared.
 const QUANTILES: [(&str, f64); 2] = [("p50", 0.5), ("p99", 0.99)];
-/// The probe's updates are a sample of all. Its quantiles are compared as high as they would be at
-/// most but once in a thousand times: so many standard deviations up.
+/// The probe's updates are a sample of all, and chance may have put its quantiles too low: they
+/// are taken so many standard deviations higher, which is too low but once in a thousand times.
 const DEVIATIONS: f64 = 3.0;
 
 /// How long updates took from their origin's receipt until they were applied elsewhere.
@@ -47,17 +47,17 @@ impl Applied {
         let mut sentences = Vec::new();
         // An origin does not count how long its own updates take.
         for (way, over) in asked.chain(pushed).filter(|(_, over)| over.hops > 0) {
-            let hops = over.hops;
+            let links = if over.hops == 1 { "1 link".into() } else { format!("{} links", over.hops) };
             for (name, quantile) in QUANTILES {
-                let Some(least) = self.least(hops, quantile) else {
-                    sentences.push(format!("no server has applied an update over {hops} links"));
+                let Some(least) = self.least(over.hops, quantile) else {
+                    sentences.push(format!("no server has applied an update over {links}"));
                     continue;
                 };
                 let most = most(over, quantile, seen.writes);
                 if most < least {
                     let [most, least] = [most, least].map(time);
                     sentences.push(format!(
-                        "{way} over {hops} links: {name} is {most}, and by then fewer were applied, which took {least}"
+                        "{way} over {links}: {name} is {most}, and by then fewer were applied, which took {least}"
                     ));
                 }
             }
@@ -134,7 +134,7 @@ mod tests {
             [10.0, 10.0, 100.0, 100.0]
         );
         assert_eq!(applied().too_early(&seen(101)), [""; 0]);
-        let sentence = "seen over 1 links: p50 is 90 µs, and by then fewer were applied, which took 100 µs";
+        let sentence = "seen over 1 link: p50 is 90 µs, and by then fewer were applied, which took 100 µs";
         let too_early = applied().too_early(&seen(90));
         assert_eq!((too_early.len(), too_early[0].as_str()), (2, sentence));
     }
@@ -142,6 +142,6 @@ mod tests {
     #[test]
     fn servers_that_count_nothing_prove_nothing() {
         let nothing = Applied::new(&Herd::built_in(), "", "");
-        assert_eq!(nothing.too_early(&seen(101))[0], "no server has applied an update over 1 links");
+        assert_eq!(nothing.too_early(&seen(101))[0], "no server has applied an update over 1 link");
     }
 }
