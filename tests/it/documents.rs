@@ -43,6 +43,7 @@ async fn every_option_that_the_documents_name_exists() {
         "--hlog",
         "--hgrm",
         "--shard",
+        "--tap",
     ];
     for name in ["README.md", "ARCHITECTURE.md", "PROTOCOL.md", "CONTRIBUTING.md"] {
         let text = document(name);
