@@ -150,31 +150,22 @@ pub fn program(address: SocketAddr, name: &str) -> anyhow::Result<()> {
 mod tests {
     use std::time::Duration;
 
-    use loadgen::plan::{Pace, Plan, Shard, Target};
+    use loadgen::plan::{Mix, Pace, Plan, Rate, Spacing, Target};
     use loadgen::report::Report;
 
     use super::*;
 
     fn plan(address: SocketAddr, pace: Pace) -> Plan {
+        let servers = vec![Target { name: "Clark".into(), address }];
         Plan {
-            servers: vec![Target { name: "Clark".into(), address }],
-            hops: vec![vec![0]],
-            clients: 20,
-            shard: Shard::WHOLE,
             pace,
-            whatsat: 0.3,
-            unknown: 0.1,
-            warm_up: Duration::ZERO,
+            mix: Mix { whatsat: 0.3, unknown: 0.1, ..Mix::default() },
             duration: Duration::from_millis(300),
-            timeout: Duration::from_secs(10),
-            seed: 1,
             threads: 2,
             // The oracle is tested elsewhere, and how busy the machine is must not decide this.
             max_skew: Duration::from_secs(1),
             max_lag: Duration::from_secs(10),
-            probe: None,
-            verify: true,
-            run: "test".into(),
+            ..Plan::new(servers, vec![vec![0]], 20, "test".into())
         }
     }
 
@@ -183,7 +174,8 @@ mod tests {
         let responder = NullResponder::bind("127.0.0.1:0".parse().unwrap(), "Clark").unwrap();
         let (address, stop) = (responder.address().unwrap(), responder.stop());
         let serving = std::thread::spawn(|| responder.run());
-        for pace in [Pace::Open { interval: Duration::from_millis(10) }, Pace::Closed { pipeline: 16 }] {
+        let rate = Rate::every(Duration::from_millis(10), 20);
+        for pace in [Pace::Open { rate, spacing: Spacing::Fixed }, Pace::Closed { pipeline: 16 }] {
             let outcome = loadgen::run::run(plan(address, pace), |_, _| {}).unwrap();
             let report = Report::new(&outcome, &[]);
             assert!(report.is_right(), "{:?}", report.wrong);
