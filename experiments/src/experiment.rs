@@ -17,7 +17,7 @@ pub use self::folder::{Folder, as_seen_from_here};
 pub use self::manifest::Manifest;
 pub(crate) use self::manifest::{kibibytes, proc_value};
 use crate::programs::{Programs, root};
-use crate::{faults, ground, heal, rolling_kill, stopped_neighbour};
+use crate::{faults, generator, ground, heal, rolling_kill, stopped_neighbour};
 
 /// An experiment, by the name that the command line has for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -30,6 +30,8 @@ pub enum Experiment {
     RollingKill,
     /// Networks, disks, processes and services that fail, one after the other.
     Faults,
+    /// What the load generator itself costs, and how fast it can be.
+    Generator,
     /// How fast and how small it all is, beside other programs.
     Ground,
 }
@@ -45,7 +47,8 @@ pub struct Surroundings {
 
 impl Experiment {
     /// All of them, in the order in which they run.
-    pub const ALL: [Self; 5] = [Self::Heal, Self::StoppedNeighbour, Self::RollingKill, Self::Faults, Self::Ground];
+    pub const ALL: [Self; 6] =
+        [Self::Heal, Self::StoppedNeighbour, Self::RollingKill, Self::Faults, Self::Generator, Self::Ground];
 
     /// Its name on the command line, of its TOML file and of its folders.
     #[must_use]
@@ -55,6 +58,7 @@ impl Experiment {
             Self::StoppedNeighbour => "stopped-neighbour",
             Self::RollingKill => "rolling-kill",
             Self::Faults => "faults",
+            Self::Generator => "generator",
             Self::Ground => "ground",
         }
     }
@@ -75,6 +79,7 @@ impl Experiment {
             Self::StoppedNeighbour => stopped_neighbour::run(surroundings).await,
             Self::RollingKill => rolling_kill::run(surroundings).await,
             Self::Faults => faults::run(surroundings).await,
+            Self::Generator => generator::run(surroundings).await,
             Self::Ground => ground::run(surroundings).await,
         }
     }

@@ -18,6 +18,7 @@
 //! - [`stopped_neighbour`]: what a server that is stopped costs the others
 //! - [`rolling_kill`]: killing one server after the other under load
 //! - [`faults`]: networks, disks, processes and services that fail
+//! - [`generator`]: what the load generator itself costs, and how fast it can be
 //! - [`ground`]: how fast and how small it all is, beside other programs of the same session
 
 pub mod agreement;
@@ -29,6 +30,7 @@ pub mod experiment;
 pub mod faults;
 pub mod feed;
 pub mod figure;
+pub mod generator;
 pub mod ground;
 pub mod heal;
 pub mod herd_text;

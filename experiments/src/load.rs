@@ -109,6 +109,12 @@ impl Loading {
         }
     }
 
+    /// Its process number, while it runs.
+    #[must_use]
+    pub fn id(&self) -> Option<u32> {
+        self.child.id()
+    }
+
     /// Waits until it has ended.
     ///
     /// # Errors

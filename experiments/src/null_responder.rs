@@ -1,6 +1,7 @@
 //! A server that does as little as a right one can: it shows what the load generator itself costs,
 //! and how fast that can be. It is one thread with one event loop, answers all that one read has
-//! brought with one write, and remembers of a client only its newest AT line. It has no neighbours.
+//! brought with one write, and remembers of a client only its newest AT line. It has no neighbours, and
+//! takes every line that begins like a command for one.
 
 mod answers;
 mod connection;

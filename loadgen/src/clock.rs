@@ -1,6 +1,8 @@
-//! The run's clock, which counts from the run's start, and the wall clock.
+//! The run's clock, which counts from the run's start, the wall clock, and processor time.
 
 use std::time::{Duration, Instant, SystemTime};
+
+use rustix::time::{ClockId, clock_gettime};
 
 use crate::measure::nanos;
 
@@ -21,6 +23,12 @@ impl RunClock {
         nanos(self.0.elapsed())
     }
 
+    /// Now, by both clocks.
+    #[must_use]
+    pub(crate) fn moment(self) -> Moment {
+        Moment { run: self.now(), wall: wall() }
+    }
+
     /// How long it is until a moment of this clock.
     #[must_use]
     pub(crate) fn until(self, moment: u64) -> Duration {
@@ -28,8 +36,25 @@ impl RunClock {
     }
 }
 
+/// A moment by both clocks. Replies that were read at once share one, and so do the commands
+/// that follow them: looking at clocks is dear.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Moment {
+    /// Nanoseconds since the start of the run.
+    pub(crate) run: u64,
+    /// Nanoseconds since 1970.
+    pub(crate) wall: u64,
+}
+
 /// Nanoseconds since 1970, by the wall clock.
 #[must_use]
 pub(crate) fn wall() -> u64 {
     nanos(SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default())
+}
+
+/// Processor time that this thread has used so far, in nanoseconds.
+#[must_use]
+pub(crate) fn thread_time() -> u64 {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    nanos(Duration::new(time.tv_sec.try_into().unwrap_or(0), time.tv_nsec.try_into().unwrap_or(0)))
 }

@@ -16,15 +16,26 @@ use crate::wire::{Shape, reply_length};
 pub(crate) struct Expected<T> {
     /// When the command was due, by the run's clock.
     pub(crate) due: u64,
-    /// When it was written; `None` until that is tried.
-    pub(crate) written: Option<u64>,
+    /// When it was written; [`UNWRITTEN`] until that is tried.
+    written: u64,
     /// How its reply ends.
     pub(crate) shape: Shape,
     /// What it was.
     pub(crate) command: T,
 }
 
-/// A connection and what is under way on it. It holds buffers only while bytes are under way.
+/// Longer than any run.
+const UNWRITTEN: u64 = u64::MAX;
+
+impl<T> Expected<T> {
+    /// When the command was written, if that was tried.
+    pub(crate) fn written(&self) -> Option<u64> {
+        Some(self.written).filter(|&written| written != UNWRITTEN)
+    }
+}
+
+/// A connection and what is under way on it. It holds buffers only while bytes are under way; an
+/// owner of many lends them one.
 #[derive(Debug)]
 pub(crate) struct Connection<T> {
     stream: TcpStream,
@@ -79,10 +90,28 @@ impl<T> Connection<T> {
         self.expected
     }
 
+    /// Takes an empty buffer for what is sent next, unless there is one in use.
+    pub(crate) fn borrow(&mut self, buffer: &mut Vec<u8>) {
+        if self.output.is_empty() {
+            self.output = std::mem::take(buffer);
+        }
+    }
+
+    /// Gives the buffer back if nothing in it waits.
+    pub(crate) fn give_back(&mut self, buffer: &mut Vec<u8>) {
+        if self.output.is_empty() {
+            // The smaller one goes: it is one that was made while another connection had this.
+            let returned = std::mem::take(&mut self.output);
+            if returned.capacity() > buffer.capacity() {
+                *buffer = returned;
+            }
+        }
+    }
+
     /// Puts a command behind the others; `write` appends its bytes.
     pub(crate) fn send(&mut self, due: u64, shape: Shape, command: T, write: impl FnOnce(&mut Vec<u8>)) {
         write(&mut self.output);
-        self.expected.push_back(Expected { due, written: None, shape, command });
+        self.expected.push_back(Expected { due, written: UNWRITTEN, shape, command });
     }
 
     /// Writes what waits, as far as the socket takes it. A command counts as written when that is
@@ -92,8 +121,8 @@ impl<T> Connection<T> {
             return Ok(());
         }
         let now = now();
-        for expected in self.expected.iter_mut().rev().take_while(|expected| expected.written.is_none()) {
-            expected.written = Some(now);
+        for expected in self.expected.iter_mut().rev().take_while(|expected| expected.written == UNWRITTEN) {
+            expected.written = now;
         }
         let mut written = 0;
         while written < self.output.len() {
@@ -106,7 +135,7 @@ impl<T> Connection<T> {
             }
         }
         if written == self.output.len() {
-            self.output = Vec::new();
+            self.output.clear();
         } else {
             self.output.drain(..written);
         }

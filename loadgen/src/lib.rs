@@ -3,7 +3,7 @@
 //!
 //! - [`plan`]: what a run is to do; [`run`]: from connecting to the last look; [`search`]: which
 //!   rates to try to find the highest
-//! - [`movement`], [`wire`]: where clients are, and how that is said
+//! - [`movement`], [`wire`], `digits`: where clients are, and how that is said
 //! - `worker`, `connection`, [`timer`], `clock`: a thread of clients, one event loop
 //! - [`oracle`]: what servers must and may answer
 //! - [`probe`]: how long an update takes from server to server
@@ -14,6 +14,7 @@
 
 mod clock;
 mod connection;
+mod digits;
 pub mod hgrm;
 pub mod hlog;
 pub mod live;

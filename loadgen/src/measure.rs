@@ -35,11 +35,11 @@ impl Default for Latencies {
 }
 
 impl Latencies {
-    /// Records an operation that was due, written and answered at these times.
-    pub fn record(&mut self, due: u64, written: u64, answered: u64) {
-        self.response.saturating_record(answered.saturating_sub(due));
-        self.service.saturating_record(answered.saturating_sub(written));
-        self.lag.saturating_record(written.saturating_sub(due));
+    /// Records so many operations that were due, written and answered at these times.
+    pub fn record(&mut self, due: u64, written: u64, answered: u64, count: u64) {
+        self.response.saturating_record_n(answered.saturating_sub(due), count);
+        self.service.saturating_record_n(answered.saturating_sub(written), count);
+        self.lag.saturating_record_n(written.saturating_sub(due), count);
     }
 
     /// Records an operation that was given up.

@@ -2,8 +2,14 @@
 
 use fastrand::Rng;
 
+use crate::digits::digits;
+
 /// Metres from pole to pole along a meridian, per radian.
 const EARTH_RADIUS: f64 = 6_371_008.8;
+/// How far clients go before they are somewhere else, in radians: 5 cm, which is half of what
+/// the last digit of a place tells apart. To find out where that is takes longer than all else
+/// that a client does to report it.
+const STEP: f64 = 0.5e-6 * std::f64::consts::PI / 180.0;
 
 /// A place, in millionths of a degree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,30 +19,31 @@ pub struct Position {
 }
 
 impl Position {
-    /// Appends the place as IAMAT writes it: `±DD.DDDDDD±DDD.DDDDDD`.
-    pub fn write(self, out: &mut Vec<u8>) {
-        write_degrees(out, self.latitude, 2);
-        write_degrees(out, self.longitude, 3);
+    /// The place as IAMAT writes it: `±DD.DDDDDD±DDD.DDDDDD`.
+    #[must_use]
+    pub fn text(self) -> [u8; 21] {
+        let mut text = [0; 21];
+        let (latitude, longitude) = text.split_at_mut(10);
+        write_degrees::<2>(latitude, self.latitude);
+        write_degrees::<3>(longitude, self.longitude);
+        text
     }
 
+    /// The place of a point of the unit sphere.
     #[allow(clippy::cast_possible_truncation)]
-    fn from_radians(latitude: f64, longitude: f64) -> Self {
+    fn of([x, y, z]: [f64; 3]) -> Self {
         let micro = |radians: f64| (radians.to_degrees() * 1e6).round() as i32;
-        Self { latitude: micro(latitude), longitude: micro(longitude) }
+        Self { latitude: micro(z.clamp(-1.0, 1.0).asin()), longitude: micro(y.atan2(x)) }
     }
 }
 
-fn write_degrees(out: &mut Vec<u8>, micro: i32, digits: usize) {
-    out.push(if micro < 0 { b'-' } else { b'+' });
-    let start = out.len();
-    out.resize(start + digits + 7, b'.');
-    let mut rest = micro.unsigned_abs();
-    for place in (start..out.len()).rev() {
-        if place != start + digits {
-            out[place] = b"0123456789"[rest as usize % 10];
-            rest /= 10;
-        }
-    }
+/// Writes a sign, so many digits, a point, and six digits more.
+fn write_degrees<const N: usize>(out: &mut [u8], micro: i32) {
+    let (whole, part) = (micro.unsigned_abs() / 1_000_000, micro.unsigned_abs() % 1_000_000);
+    out[0] = if micro < 0 { b'-' } else { b'+' };
+    out[1..=N].copy_from_slice(&digits::<N>(whole.into()));
+    out[N + 1] = b'.';
+    out[N + 2..N + 8].copy_from_slice(&digits::<6>(part.into()));
 }
 
 /// A client on its way: at constant speed along great circles, from one random place to the
@@ -51,6 +58,9 @@ pub struct Walk {
     done: f64,
     /// Radians per second.
     speed: f64,
+    /// Where the client was when it had done so much of it.
+    seen: Position,
+    seen_at: f64,
 }
 
 impl Walk {
@@ -58,7 +68,8 @@ impl Walk {
     pub fn new(rng: &mut Rng) -> Self {
         let metres_per_second = 1.0 + 249.0 * rng.f64().powi(3);
         let (from, to) = (somewhere(rng), somewhere(rng));
-        Self { from, to, length: angle(from, to), done: 0.0, speed: metres_per_second / EARTH_RADIUS }
+        let (length, speed) = (angle(from, to), metres_per_second / EARTH_RADIUS);
+        Self { from, to, length, done: 0.0, speed, seen: Position::of(from), seen_at: 0.0 }
     }
 
     /// Goes on for so many seconds, and says where that is.
@@ -69,8 +80,11 @@ impl Walk {
             self.to = somewhere(rng);
             self.length = angle(self.from, self.to);
             self.done = 0.0;
+            (self.seen, self.seen_at) = (Position::of(self.from), 0.0);
+        } else if self.done - self.seen_at >= STEP {
+            (self.seen, self.seen_at) = (self.position(), self.done);
         }
-        self.position()
+        self.seen
     }
 
     fn position(&self) -> Position {
@@ -80,8 +94,7 @@ impl Walk {
         } else {
             ((self.length - self.done).sin() / sine, self.done.sin() / sine)
         };
-        let [x, y, z] = [0, 1, 2].map(|axis| a * self.from[axis] + b * self.to[axis]);
-        Position::from_radians(z.clamp(-1.0, 1.0).asin(), y.atan2(x))
+        Position::of([0, 1, 2].map(|axis| a * self.from[axis] + b * self.to[axis]))
     }
 }
 
@@ -105,9 +118,7 @@ mod tests {
     use super::*;
 
     fn text(position: Position) -> String {
-        let mut out = Vec::new();
-        position.write(&mut out);
-        String::from_utf8(out).unwrap()
+        String::from_utf8(position.text().to_vec()).unwrap()
     }
 
     #[test]
@@ -138,6 +149,18 @@ mod tests {
                 before = position;
             }
         }
+    }
+
+    #[test]
+    fn who_goes_by_small_steps_gets_as_far_as_who_goes_by_large_ones() {
+        let mut rng = Rng::with_seed(2);
+        let mut walk = Walk { speed: 1.0 / EARTH_RADIUS, ..Walk::new(&mut rng) };
+        let mut places: Vec<_> = (0..10_000).map(|_| walk.advance(0.001, &mut rng)).collect();
+        let (last, exact) = (places[places.len() - 1], walk.position());
+        assert!(last.latitude.abs_diff(exact.latitude) <= 1, "{last:?} {exact:?}");
+        // Ten metres, of which it notices every 5 cm.
+        places.dedup();
+        assert!((90..=182).contains(&places.len()), "{}", places.len());
     }
 
     #[test]

@@ -5,12 +5,13 @@
 //! acknowledged for [`GRACE`].
 
 mod body;
+mod said;
 
-use std::collections::VecDeque;
 use std::fmt;
 
+use self::said::{Said, Sent};
 use crate::movement::Position;
-use crate::wire::{AtFields, parse_at, write_operands};
+use crate::wire::{AtFields, difference_of, parse_at, write_operands};
 
 /// How long an acknowledged update may take to become visible at every server, in nanoseconds.
 pub const GRACE: u64 = 5_000_000_000;
@@ -29,6 +30,8 @@ pub type ServerId = usize;
 pub struct Oracle {
     servers: Vec<Vec<u8>>,
     clients: Vec<Client>,
+    /// By client, and within that by server, the greatest stamp that it has acknowledged or shown.
+    shown: Vec<Shown>,
     /// Per server when connections to it broke: it may have forgotten what it knew.
     broke: Vec<Vec<u64>>,
     /// How far clocks of servers may be off, in nanoseconds.
@@ -38,13 +41,8 @@ pub struct Oracle {
 
 #[derive(Debug)]
 struct Client {
-    id: Vec<u8>,
-    /// By stamp, ascending.
-    sent: VecDeque<Sent>,
-    /// The greatest stamp of those that were sent and are no longer remembered; 0 for none.
-    forgotten: u64,
-    /// Per server the greatest stamp that it has acknowledged or shown.
-    shown: Vec<Shown>,
+    id: Box<[u8]>,
+    said: Said,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -52,23 +50,6 @@ struct Shown {
     /// How often connections to the server had broken then.
     incarnation: usize,
     stamp: u64,
-}
-
-/// An update as it was sent.
-#[derive(Debug, Clone, Copy)]
-pub struct Sent {
-    /// Its time stamp, in nanoseconds since the epoch.
-    pub stamp: u64,
-    /// The place in it.
-    pub position: Position,
-    /// To whom.
-    pub server: ServerId,
-    /// The difference in its AT line, once that was seen.
-    difference: Option<i64>,
-    /// When its reply came, by the run's clock.
-    acknowledged: Option<u64>,
-    /// How often connections to the server had broken when it was sent.
-    incarnation: usize,
 }
 
 /// A WHATSAT that is to be sent.
@@ -155,10 +136,9 @@ impl Oracle {
     /// An oracle for the given clients and servers, by their names.
     #[must_use]
     pub fn new(servers: Vec<Vec<u8>>, clients: impl Iterator<Item = Vec<u8>>, max_skew: i64) -> Self {
-        let shown = vec![Shown::default(); servers.len()];
-        let clients =
-            clients.map(|id| Client { id, sent: VecDeque::new(), forgotten: 0, shown: shown.clone() }).collect();
-        Self { broke: vec![Vec::new(); servers.len()], servers, clients, max_skew, text: Vec::new() }
+        let clients: Vec<_> = clients.map(|id| Client { id: id.into(), said: Said::default() }).collect();
+        let shown = vec![Shown::default(); clients.len() * servers.len()];
+        Self { broke: vec![Vec::new(); servers.len()], servers, clients, shown, max_skew, text: Vec::new() }
     }
 
     /// A client's name.
@@ -178,10 +158,7 @@ impl Oracle {
     /// # Panics
     /// If they do not.
     pub fn tell(&mut self, client: ClientId, server: ServerId, stamp: u64, position: Position) {
-        let sent = &mut self.clients[client].sent;
-        assert!(sent.back().is_none_or(|last| last.stamp < stamp), "stamps of one client ascend");
-        let incarnation = self.broke[server].len();
-        sent.push_back(Sent { stamp, position, server, difference: None, acknowledged: None, incarnation });
+        self.clients[client].said.add(Sent::new(stamp, position, server, self.broke[server].len()));
     }
 
     /// Judges the reply to an update, and notes that it was acknowledged at `now`.
@@ -197,29 +174,18 @@ impl Oracle {
         now: u64,
     ) -> Result<(), Wrong> {
         let known = &mut self.clients[client];
-        let Ok(place) = known.sent.binary_search_by_key(&stamp, |sent| sent.stamp) else {
+        let Some(sent) = known.said.find(stamp) else {
             return wrong("an update was acknowledged that was forgotten long ago".into(), reply);
         };
-        let sent = &mut known.sent[place];
-        let Some(at) = reply.strip_suffix(b"\n").and_then(parse_at) else {
-            return wrong("an IAMAT was not answered with an AT line".into(), reply);
-        };
+        let server = sent.server();
         self.text.clear();
         write_operands(&mut self.text, &known.id, sent.position, sent.stamp);
-        if at.operands != self.text {
-            let expected = String::from_utf8_lossy(&self.text);
-            return wrong(format!("the reply does not repeat the IAMAT's operands {expected}"), reply);
-        }
-        let name = &self.servers[sent.server];
-        if at.server != name {
-            return wrong(format!("{} answered for another server", name.escape_ascii()), reply);
-        }
-        check_difference(at.difference, sent, span, self.max_skew, reply)?;
-        sent.acknowledged = Some(now);
-        show(&mut known.shown[sent.server], self.broke[sent.server].len(), stamp);
-        while known.sent.get(1).and_then(|second| second.acknowledged).is_some_and(|time| time + MEMORY < now) {
-            known.forgotten = known.sent.pop_front().map_or(known.forgotten, |oldest| oldest.stamp);
-        }
+        let Some(difference) = difference_of(reply, &self.servers[server], &self.text) else {
+            return wrong(not_acknowledged(reply, &self.servers[server], &self.text), reply);
+        };
+        check_difference(difference, sent, span, self.max_skew, reply)?;
+        known.said.acknowledge(stamp, now);
+        self.show(client, server, stamp);
         Ok(())
     }
 
@@ -229,12 +195,12 @@ impl Oracle {
     #[must_use]
     pub fn ask(&self, ask: Ask, asked: u64) -> Question {
         let Ask { about, server, on_own_connection, radius, bound } = ask;
-        let Client { sent, shown, .. } = &self.clients[about];
-        let shown = shown[server];
-        let shown = if shown.incarnation == self.broke[server].len() { shown.stamp } else { 0 };
-        let on_this_connection = |last: &&Sent| last.server == server && last.incarnation == self.broke[server].len();
-        let told =
-            sent.back().filter(|last| on_own_connection && on_this_connection(last)).map_or(0, |last| last.stamp);
+        let incarnation = self.broke[server].len();
+        let shown = self.shown[about * self.servers.len() + server];
+        let shown = if shown.incarnation == incarnation { shown.stamp } else { 0 };
+        let on_this_connection = |last: &&Sent| last.server() == server && last.incarnation() == incarnation;
+        let newest = self.clients[about].said.newest();
+        let told = newest.filter(|last| on_own_connection && on_this_connection(last)).map_or(0, |last| last.stamp);
         Question { about, server, asked, radius, bound, floor: shown.max(told) }
     }
 
@@ -258,8 +224,7 @@ impl Oracle {
         if let Err(what) = body::check(body, question.bound) {
             return wrong(what, reply);
         }
-        let shown = &mut self.clients[question.about].shown[question.server];
-        show(shown, self.broke[question.server].len(), at.stamp);
+        self.show(question.about, question.server, at.stamp);
         self.judge_age(question, at.stamp, reply)
     }
 
@@ -267,22 +232,22 @@ impl Oracle {
     /// age is left to judge: a server that was stopped may answer with it.
     fn check_copy(&mut self, about: ClientId, at: &AtFields<'_>, reply: &[u8]) -> Result<(), Wrong> {
         let known = &mut self.clients[about];
-        let Ok(place) = known.sent.binary_search_by_key(&at.stamp, |sent| sent.stamp) else {
-            let is_forgotten = at.id == known.id && at.stamp <= known.forgotten;
+        let forgotten = known.said.forgotten;
+        let Some(sent) = known.said.find(at.stamp) else {
+            let is_forgotten = at.id == &*known.id && at.stamp <= forgotten;
             let never = "the answer has a time stamp that the client did not send";
             return if is_forgotten { Ok(()) } else { wrong(never.into(), reply) };
         };
-        let sent = &mut known.sent[place];
         self.text.clear();
         write_operands(&mut self.text, &known.id, sent.position, sent.stamp);
         if at.operands != self.text {
             let expected = String::from_utf8_lossy(&self.text);
             return wrong(format!("the answer does not repeat what the client said, {expected}"), reply);
         }
-        if at.server != self.servers[sent.server] {
+        if at.server != self.servers[sent.server()] {
             return wrong("the answer names a server that the client did not tell".into(), reply);
         }
-        if *sent.difference.get_or_insert(at.difference) != at.difference {
+        if !sent.has_always_had(at.difference) {
             return wrong("two AT lines of the same update have different differences".into(), reply);
         }
         Ok(())
@@ -314,9 +279,9 @@ impl Oracle {
             return wrong(format!("{server} showed a newer update of this client before"), reply);
         }
         let known = &self.clients[question.about];
-        let newer = known.sent.iter().rev().take_while(|sent| sent.stamp > stamp);
+        let newer = known.said.iter().rev().take_while(|sent| sent.stamp > stamp);
         let age =
-            |sent: &Sent| question.asked.checked_sub(sent.acknowledged.filter(|_| !self.died_with_its_server(sent))?);
+            |sent: &Sent| question.asked.checked_sub(sent.acknowledged().filter(|_| !self.died_with_its_server(sent))?);
         match newer.filter_map(age).max() {
             None => Ok(Answer::Current),
             Some(age) if age > GRACE => {
@@ -336,15 +301,23 @@ impl Oracle {
     /// Whether some update of a client was acknowledged.
     #[must_use]
     pub fn is_known(&self, client: ClientId) -> bool {
-        self.clients[client].sent.iter().any(|sent| sent.acknowledged.is_some())
+        self.clients[client].said.iter().any(|sent| sent.acknowledged().is_some())
     }
 
     /// Whether a client's newest acknowledged update may have died with the server that
     /// acknowledged it.
     #[must_use]
     pub fn may_be_lost(&self, client: ClientId) -> bool {
-        let newest = self.clients[client].sent.iter().rev().find(|sent| sent.acknowledged.is_some());
+        let newest = self.clients[client].said.iter().rev().find(|sent| sent.acknowledged().is_some());
         newest.is_some_and(|newest| self.died_with_its_server(newest))
+    }
+
+    /// A server has acknowledged or shown an update.
+    fn show(&mut self, client: ClientId, server: ServerId, stamp: u64) {
+        let incarnation = self.broke[server].len();
+        let shown = &mut self.shown[client * self.servers.len() + server];
+        let before = if shown.incarnation == incarnation { shown.stamp } else { 0 };
+        *shown = Shown { incarnation, stamp: before.max(stamp) };
     }
 
     /// The server broke its connections so soon after it acknowledged the update that it may
@@ -352,20 +325,26 @@ impl Oracle {
     fn died_with_its_server(&self, sent: &Sent) -> bool {
         let died = |acknowledged: u64| {
             let soon = acknowledged..acknowledged + HELD_ALONE;
-            self.broke[sent.server].iter().any(|broke| soon.contains(broke))
+            self.broke[sent.server()].iter().any(|broke| soon.contains(broke))
         };
-        sent.acknowledged.is_some_and(died)
+        sent.acknowledged().is_some_and(died)
     }
 }
 
-fn show(shown: &mut Shown, incarnation: usize, stamp: u64) {
-    let before = if shown.incarnation == incarnation { shown.stamp } else { 0 };
-    *shown = Shown { incarnation, stamp: before.max(stamp) };
+/// What is wrong with the reply to an update whose operands are known.
+fn not_acknowledged(reply: &[u8], server: &[u8], operands: &[u8]) -> String {
+    match reply.strip_suffix(b"\n").and_then(parse_at) {
+        None => "an IAMAT was not answered with an AT line".into(),
+        Some(at) if at.operands != operands => {
+            format!("the reply does not repeat the IAMAT's operands {}", String::from_utf8_lossy(operands))
+        }
+        Some(_) => format!("{} answered for another server", server.escape_ascii()),
+    }
 }
 
 /// The server's time of receipt, stamp + difference, must lie between write and read.
 fn check_difference(difference: i64, sent: &mut Sent, span: Span, max_skew: i64, reply: &[u8]) -> Result<(), Wrong> {
-    if *sent.difference.get_or_insert(difference) != difference {
+    if !sent.has_always_had(difference) {
         return wrong("two AT lines of the same update have different differences".into(), reply);
     }
     let since = |earlier: u64, later: i128| later - i128::from(earlier);

@@ -13,6 +13,8 @@ pub use self::pace::{Course, Pace, Rate, Spacing};
 pub use self::shard::Shard;
 pub use self::source::Sources;
 
+use crate::probe::tap::TapPlan;
+
 /// All that a run needs to know.
 #[derive(Debug, Clone)]
 pub struct Plan {
@@ -51,6 +53,8 @@ pub struct Plan {
     pub max_lag: Duration,
     /// How often the propagation probe writes; `None` without a probe.
     pub probe: Option<Duration>,
+    /// Who watches the probe's writes as an observer of all links; `None` without a tap.
+    pub tap: Option<TapPlan>,
     /// Whether at the end every server is asked about every client.
     pub verify: bool,
     /// A part of clients' names that no other run has.
@@ -101,6 +105,7 @@ impl Plan {
             max_skew: Duration::from_millis(1),
             max_lag: Duration::from_millis(10),
             probe: None,
+            tap: None,
             verify: true,
             run,
         }

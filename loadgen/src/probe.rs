@@ -5,7 +5,9 @@
 //! A latency counts from the write to the reply that shows the update, so it is an upper bound;
 //! the server had it at some moment since it last did not show it. That span is the resolution.
 //! Writes are on a schedule: a server that does not show an update delays nothing but itself.
+//! A [`tap`] may watch the same writes in another way.
 
+pub mod tap;
 mod waiting;
 
 use std::io;
@@ -15,6 +17,7 @@ use std::time::Duration;
 use hdrhistogram::Histogram;
 use mio::{Events, Poll, Token};
 
+use self::tap::{Tap, Tapped};
 use self::waiting::{Waiting, Write};
 use crate::clock::{RunClock, wall};
 use crate::connection::{Connection, ReadError};
@@ -34,6 +37,8 @@ const PAUSE: u64 = 5_000_000;
 /// How often figures are shown, and connections that broke are opened again.
 const TICK: u64 = 100_000_000;
 const TIMER: Token = Token(usize::MAX);
+/// What the names of the probe's clients begin with, and no other client's.
+const ID_PREFIX: &[u8] = b"probe";
 
 /// What the probe has seen between the warm-up and the end.
 #[derive(Debug, Clone)]
@@ -50,6 +55,8 @@ pub struct Propagation {
     pub broken: u64,
     /// Replies that nobody had asked for.
     pub unexpected: u64,
+    /// What a tap has seen of the same updates.
+    pub tap: Option<Tapped>,
 }
 
 impl Propagation {
@@ -61,6 +68,7 @@ impl Propagation {
             writes: 0,
             broken: 0,
             unexpected: 0,
+            tap: None,
         }
     }
 }
@@ -89,6 +97,7 @@ pub(crate) struct Probe {
     /// By origin and observer: what is still to be seen.
     waiting: Vec<Vec<Waiting>>,
     seen: Propagation,
+    tap: Option<Tap>,
     live: Arc<Live>,
     /// What was seen, and not seen in time, since that was last shown.
     recent: Histogram<u64>,
@@ -98,7 +107,7 @@ pub(crate) struct Probe {
 
 impl Probe {
     /// Makes a probe that writes once in an interval, and connects it to all servers.
-    pub(crate) fn connect(plan: Arc<Plan>, interval: Duration, live: Arc<Live>) -> io::Result<Self> {
+    pub(crate) fn connect(plan: Arc<Plan>, interval: Duration, live: Arc<Live>, tap: Option<Tap>) -> io::Result<Self> {
         let poll = Poll::new()?;
         let timer = Timer::new(poll.registry(), TIMER)?;
         let mut rng = fastrand::Rng::with_seed(plan.seed);
@@ -108,10 +117,11 @@ impl Probe {
             poll,
             timer,
             connections: plan.servers.iter().map(|_| None).collect(),
-            ids: (0..servers).map(|server| format!("probe{server}.{}.load", plan.run).into_bytes()).collect(),
+            ids: ids(&plan),
             place: Walk::new(&mut rng).advance(0.0, &mut rng),
             waiting: (0..servers).map(|_| (0..servers).map(|_| Waiting::default()).collect()).collect(),
             seen: Propagation::new(servers),
+            tap,
             live,
             recent: histogram(),
             unseen: 0,
@@ -138,6 +148,7 @@ impl Probe {
         let mut events = Events::with_capacity(64);
         let (mut due, mut next_tick, mut last_stamp) = (self.interval, 0, 0);
         let mut origins = (0..self.connections.len()).cycle();
+        self.tap.iter().for_each(|tap| tap.start(clock));
         loop {
             let now = clock.now();
             if due <= now && due < measured.end {
@@ -166,6 +177,7 @@ impl Probe {
             }
         }
         self.show();
+        self.seen.tap = self.tap.map(Tap::finish).transpose()?;
         Ok(self.seen)
     }
 
@@ -179,13 +191,15 @@ impl Probe {
         let others = (0..self.connections.len()).filter(|&server| server != origin);
         let Some(connection) = &mut self.connections[origin] else {
             self.seen.broken += u64::from(measured) * others.count() as u64;
+            self.tap.iter().filter(|_| measured).for_each(Tap::not_written);
             return;
         };
         let id = &self.ids[origin];
         connection.send(clock.now(), Shape::Line, Command::Write, |out| write_iamat(out, id, self.place, stamp));
-        let written = clock.now();
+        let write = Write { stamp, written: clock.now(), measured };
+        self.tap.iter().for_each(|tap| tap.wrote(origin, write));
         for observer in others {
-            self.waiting[origin][observer].push(Write { stamp, written, measured });
+            self.waiting[origin][observer].push(write);
         }
         self.flush(origin, clock);
         for observer in (0..self.connections.len()).filter(|&server| server != origin) {
@@ -226,6 +240,7 @@ impl Probe {
             }
             self.waiting[other][server].asked = None;
         }
+        self.tap.iter().for_each(|tap| tap.broke(server));
     }
 
     /// Counts what is lost, and asks again those that were left alone for a while.
@@ -281,4 +296,10 @@ impl Probe {
             false
         })
     }
+}
+
+/// By server the probe's client that writes there.
+fn ids(plan: &Plan) -> Vec<Vec<u8>> {
+    let id = |server| [ID_PREFIX, format!("{server}.{}.load", plan.run).as_bytes()].concat();
+    (0..plan.servers.len()).map(id).collect()
 }

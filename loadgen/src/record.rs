@@ -25,6 +25,8 @@ pub struct Record {
     pub handover: Histogram<u64>,
     /// Where the rate changes: response times by what was offered.
     pub steps: Steps,
+    /// By thread the share of the measured time for which it used a processor, 0 to 1.
+    pub busy: Vec<f64>,
     /// Commands of the whole run.
     pub counts: Counts,
     /// How old what stale answers lacked was, in nanoseconds.
@@ -63,6 +65,7 @@ impl Default for Record {
             invalid: Latencies::default(),
             handover: histogram(),
             steps: Steps::default(),
+            busy: Vec::new(),
             counts: Counts::default(),
             stale: histogram(),
             wrong: Vec::new(),
@@ -106,6 +109,7 @@ impl Record {
         self.whatsat.add(&other.whatsat);
         self.invalid.add(&other.invalid);
         self.steps.add(&other.steps);
+        self.busy.extend(&other.busy);
         for (sum, part) in [(&mut self.stale, &other.stale), (&mut self.handover, &other.handover)] {
             sum.add(part).expect("all histograms have the same bounds");
         }

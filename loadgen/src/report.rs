@@ -1,10 +1,12 @@
 //! What a run has shown, as JSON of a stated version and as a table for people.
 
 mod diff;
+mod generator;
 mod merge;
 mod plan;
 mod steps;
 mod table;
+mod tap;
 
 use std::time::Duration;
 
@@ -13,14 +15,15 @@ use humantime::format_rfc3339_millis;
 use serde::{Deserialize, Serialize};
 
 pub use self::diff::diff;
+pub use self::generator::GeneratorReport;
 pub use self::merge::{MergeError, merge};
 pub use self::plan::{PlanReport, RampReport};
 pub use self::steps::StepReport;
 pub use self::table::{table, time};
+pub use self::tap::{TapLinkReport, TapReport};
 use crate::measure::{Latencies, histogram};
 use crate::plan::Plan;
 use crate::probe::Propagation;
-use crate::record::Record;
 use crate::run::Outcome;
 use crate::slo::{Slo, SloResult};
 use crate::stored::{NotAHistogram, decode, encode};
@@ -145,6 +148,9 @@ pub struct PropagationReport {
     pub by_hops: Vec<HopsReport>,
     /// Latencies of each pair of servers.
     pub pairs: Vec<PairReport>,
+    /// What a tap has seen of the same updates; absent without one.
+    #[serde(default)]
+    pub tap: Option<TapReport>,
 }
 
 /// Latencies over a number of links.
@@ -152,8 +158,19 @@ pub struct PropagationReport {
 pub struct HopsReport {
     /// Links on the shortest way.
     pub hops: usize,
-    /// From the write to the reply that shows it.
+    /// From the write to the reply, or at a tap the AT line, that shows it.
     pub latency: Summary,
+}
+
+impl HopsReport {
+    /// The way in words.
+    fn way(&self) -> String {
+        match self.hops {
+            0 => "by the origin".into(),
+            1 => "over 1 link".into(),
+            hops => format!("over {hops} links"),
+        }
+    }
 }
 
 /// Latencies from one server to another.
@@ -167,22 +184,8 @@ pub struct PairReport {
     pub hops: usize,
     /// Updates that were not seen within 5 s.
     pub lost: u64,
-    /// From the write to the reply that shows it.
+    /// From the write to the reply, or at a tap the AT line, that shows it.
     pub latency: Summary,
-}
-
-/// Whether this program kept up.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct GeneratorReport {
-    /// Processor time of this program while it sent, in seconds.
-    pub cpu_s: f64,
-    /// The same per reply, in microseconds.
-    pub cpu_per_operation: f64,
-    /// The 99th percentile of lag at which a run is still valid.
-    pub max_lag: f64,
-    /// Whether the 99th percentile of lag is within that: beyond it, what was measured is this
-    /// program and not the herd.
-    pub valid: bool,
 }
 
 /// An objective and how it was met.
@@ -225,7 +228,7 @@ impl Report {
             handover: Summary::new(&record.handover),
             steps: steps::steps(&record.steps, plan),
             propagation: propagation.as_ref().map(|propagation| PropagationReport::new(propagation, plan)),
-            generator: GeneratorReport::new(record, *cpu, plan.max_lag),
+            generator: GeneratorReport::new(record, *cpu, plan),
             slos: slos.iter().map(|slo| slo.judge(record).into()).collect(),
             wrong: record.wrong.iter().map(ToString::to_string).collect(),
         }
@@ -235,7 +238,13 @@ impl Report {
     #[must_use]
     pub fn is_right(&self) -> bool {
         let probe = self.propagation.as_ref().map_or(0, |probe| probe.lost + probe.unexpected);
-        self.counts.wrong + probe == 0
+        self.counts.wrong + probe + self.tap().map_or(0, |tap| tap.lost) == 0
+    }
+
+    /// What a tap has seen, if there was one.
+    #[must_use]
+    pub fn tap(&self) -> Option<&TapReport> {
+        self.propagation.as_ref()?.tap.as_ref()
     }
 }
 
@@ -289,16 +298,8 @@ fn micros(nanos: u64) -> f64 {
 
 impl PropagationReport {
     fn new(seen: &Propagation, plan: &Plan) -> Self {
-        let servers = 0..plan.servers.len();
-        let pairs = servers.clone().flat_map(|origin| servers.clone().map(move |observer| (origin, observer)));
-        let pair = |(origin, observer): (usize, usize)| PairReport {
-            origin: plan.servers[origin].name.clone(),
-            observer: plan.servers[observer].name.clone(),
-            hops: plan.hops[origin][observer],
-            lost: seen.lost[origin][observer],
-            latency: Summary::new(&seen.latency[origin][observer]),
-        };
-        let pairs: Vec<_> = pairs.filter(|(origin, observer)| origin != observer).map(pair).collect();
+        let mut pairs = pairs(&seen.latency, &seen.lost, plan);
+        pairs.retain(|pair| pair.origin != pair.observer);
         Self {
             writes: seen.writes,
             lost: seen.lost.iter().flatten().sum(),
@@ -307,8 +308,23 @@ impl PropagationReport {
             resolution: Summary::new(&seen.resolution),
             by_hops: by_hops(&pairs).expect("what was just stored is readable"),
             pairs,
+            tap: seen.tap.as_ref().map(|tap| TapReport::new(tap, plan)),
         }
     }
+}
+
+/// Every pair of an origin and an observer, the same server twice among them.
+fn pairs(latency: &[Vec<Histogram<u64>>], lost: &[Vec<u64>], plan: &Plan) -> Vec<PairReport> {
+    let servers = 0..plan.servers.len();
+    let pairs = servers.clone().flat_map(|origin| servers.clone().map(move |observer| (origin, observer)));
+    let pair = |(origin, observer): (usize, usize)| PairReport {
+        origin: plan.servers[origin].name.clone(),
+        observer: plan.servers[observer].name.clone(),
+        hops: plan.hops[origin][observer],
+        lost: lost[origin][observer],
+        latency: Summary::new(&latency[origin][observer]),
+    };
+    pairs.map(pair).collect()
 }
 
 /// The latencies of pairs, put together by the number of links between them.
@@ -330,23 +346,6 @@ fn sum<'s>(parts: impl Iterator<Item = &'s Summary>) -> Result<Summary, NotAHist
         all.add(&part.histogram()?).expect("all histograms have the same bounds");
     }
     Ok(Summary::new(&all))
-}
-
-impl GeneratorReport {
-    fn new(record: &Record, cpu: Duration, max_lag: Duration) -> Self {
-        let mut lag = record.iamat.lag.clone();
-        for other in [&record.whatsat.lag, &record.invalid.lag] {
-            lag.add(other).expect("all histograms have the same bounds");
-        }
-        #[allow(clippy::cast_precision_loss)]
-        let per_operation = cpu.as_secs_f64() * 1e6 / (record.counts.answered.max(1)) as f64;
-        Self {
-            cpu_s: cpu.as_secs_f64(),
-            cpu_per_operation: per_operation,
-            max_lag: max_lag.as_secs_f64() * 1e6,
-            valid: u128::from(lag.value_at_percentile(99.0)) <= max_lag.as_nanos(),
-        }
-    }
 }
 
 impl From<SloResult> for SloReport {

@@ -12,6 +12,7 @@ use rustix::time::{ClockId, clock_gettime};
 use crate::clock::RunClock;
 use crate::live::{Glance, Live};
 use crate::plan::Plan;
+use crate::probe::tap::{Tap, TapError};
 use crate::probe::{Probe, Propagation};
 use crate::record::Record;
 use crate::worker::Worker;
@@ -52,6 +53,9 @@ pub enum RunError {
     /// The clients could not be connected, or the event loop failed.
     #[error("{0}: {1}")]
     Io(&'static str, io::Error),
+    /// A server's links cannot be observed.
+    #[error(transparent)]
+    Tap(#[from] TapError),
     /// A thread panicked: a defect.
     #[error("a thread of the load generator panicked")]
     Panic,
@@ -63,6 +67,7 @@ pub enum RunError {
 /// [`RunError`], if the run did not come about or not to its end.
 pub fn run(plan: Plan, mut show: impl FnMut(Duration, Glance)) -> Result<Outcome, RunError> {
     reach_all(&plan)?;
+    let tap = plan.tap.as_ref().map(|tap| Tap::join(&plan, tap)).transpose()?;
     let plan = Arc::new(plan);
     let live = Arc::new(Live::default());
     let (progress, done) = channel();
@@ -76,7 +81,7 @@ pub fn run(plan: Plan, mut show: impl FnMut(Duration, Glance)) -> Result<Outcome
     if let Some(interval) = plan.probe {
         let for_probe = Arc::clone(&plan);
         let for_display = Arc::clone(&live);
-        let connect = move || Probe::connect(for_probe, interval, for_display);
+        let connect = move || Probe::connect(for_probe, interval, for_display, tap);
         probe = Some(Running::spawn(connect, Probe::run, progress.clone()));
     }
     let threads = workers.len() + usize::from(probe.is_some());

@@ -144,9 +144,9 @@ mod tests {
         let slo: Slo = "iamat.response.p99<5ms".parse().unwrap();
         let mut record = Record::default();
         assert!(!slo.judge(&record).met);
-        record.iamat.record(0, 0, 4_000_000);
+        record.iamat.record(0, 0, 4_000_000, 1);
         assert!(slo.judge(&record).met);
-        record.iamat.record(0, 0, 6_000_000);
+        record.iamat.record(0, 0, 6_000_000, 1);
         let result = slo.judge(&record);
         assert!(!result.met && result.measured.unwrap() >= Duration::from_millis(6));
     }

@@ -41,12 +41,12 @@ impl Steps {
         }
     }
 
-    /// Records a command that was due so many nanoseconds after the warm-up.
-    pub fn record(&mut self, due: u64, response: u64) {
+    /// Records so many commands that were due so many nanoseconds after the warm-up.
+    pub fn record(&mut self, due: u64, response: u64, count: u64) {
         if !self.responses.is_empty() {
             let last = self.responses.len() - 1;
             let step = usize::try_from(due / self.length).unwrap_or(last).min(last);
-            self.responses[step].saturating_record(response);
+            self.responses[step].saturating_record_n(response, count);
         }
     }
 

@@ -1,6 +1,7 @@
 //! Commands as bytes, and replies cut out of a stream. Written independently of the server, so
 //! that a mistake there does not find its twin here.
 
+use crate::digits::digits;
 use crate::movement::Position;
 
 /// Appends `IAMAT id place stamp` and LF; the stamp is in nanoseconds since the epoch.
@@ -13,12 +14,10 @@ pub fn write_iamat(out: &mut Vec<u8>, id: &[u8], position: Position, stamp: u64)
 /// Appends the operands of an IAMAT, which are also the end of its reply.
 pub fn write_operands(out: &mut Vec<u8>, id: &[u8], position: Position, stamp: u64) {
     out.extend_from_slice(id);
-    out.push(b' ');
-    position.write(out);
-    out.push(b' ');
-    write_padded(out, stamp / 1_000_000_000, 10);
-    out.push(b'.');
-    write_padded(out, stamp % 1_000_000_000, 9);
+    let mut text = [b' '; 43];
+    text[1..22].copy_from_slice(&position.text());
+    text[23..].copy_from_slice(&stamp_text(stamp));
+    out.extend_from_slice(&text);
 }
 
 /// Appends `WHATSAT id radius bound` and LF.
@@ -28,16 +27,14 @@ pub fn write_whatsat(out: &mut Vec<u8>, id: &[u8], radius: u64, bound: usize) {
     out.extend_from_slice(format!(" {radius} {bound}\n").as_bytes());
 }
 
-/// Appends a number with at least so many digits.
-fn write_padded(out: &mut Vec<u8>, mut value: u64, digits: usize) {
-    let mut text = [b'0'; 20];
-    let mut start = text.len();
-    while value > 0 {
-        start -= 1;
-        text[start] = b"0123456789"[(value % 10) as usize];
-        value /= 10;
-    }
-    out.extend_from_slice(&text[start.min(text.len() - digits)..]);
+/// A time stamp as seconds with nine decimals. They have ten digits until the year 2286.
+fn stamp_text(stamp: u64) -> [u8; 20] {
+    let (seconds, nanos) = (stamp / 1_000_000_000, stamp % 1_000_000_000);
+    assert!(seconds < 10_000_000_000, "a time stamp is far in the future");
+    let mut text = [b'.'; 20];
+    text[..10].copy_from_slice(&digits::<10>(seconds));
+    text[11..].copy_from_slice(&digits::<9>(nanos));
+    text
 }
 
 /// How a reply ends.
@@ -84,14 +81,26 @@ pub fn parse_at(line: &[u8]) -> Option<AtFields<'_>> {
     let (difference, operands) = split(rest)?;
     let (id, rest) = split(operands)?;
     let (_, stamp) = split(rest)?;
-    let (sign, magnitude) = difference.split_first()?;
+    Some(AtFields { server, difference: signed(difference)?, operands, id, stamp: fixed_point(stamp)? })
+}
+
+/// The difference in a reply that is an AT line, with its LF, of the given server and with the
+/// given operands; `None` if it is anything else. What is as expected need not be taken apart.
+#[must_use]
+pub fn difference_of(reply: &[u8], server: &[u8], operands: &[u8]) -> Option<i64> {
+    let rest = reply.strip_prefix(b"AT ")?.strip_prefix(server)?.strip_prefix(b" ")?;
+    signed(rest.strip_suffix(b"\n")?.strip_suffix(operands)?.strip_suffix(b" ")?)
+}
+
+/// A difference: a decimal with a sign, which zero has, too.
+fn signed(text: &[u8]) -> Option<i64> {
+    let (sign, magnitude) = text.split_first()?;
     let magnitude = i64::try_from(fixed_point(magnitude)?).ok()?;
-    let difference = match sign {
-        b'+' => magnitude,
-        b'-' if magnitude > 0 => -magnitude,
-        _ => return None,
-    };
-    Some(AtFields { server, difference, operands, id, stamp: fixed_point(stamp)? })
+    match sign {
+        b'+' => Some(magnitude),
+        b'-' if magnitude > 0 => Some(-magnitude),
+        _ => None,
+    }
 }
 
 /// Splits at the first space.
@@ -106,8 +115,11 @@ fn fixed_point(text: &[u8]) -> Option<u64> {
     if point == 0 || text[point] != b'.' {
         return None;
     }
-    let digits = text[..point].iter().chain(&text[point + 1..]);
-    digits.copied().try_fold(0_u64, |value, digit| {
+    number(&text[..point])?.checked_mul(1_000_000_000)?.checked_add(number(&text[point + 1..])?)
+}
+
+fn number(digits: &[u8]) -> Option<u64> {
+    digits.iter().try_fold(0_u64, |value, digit| {
         digit.is_ascii_digit().then_some(())?;
         value.checked_mul(10)?.checked_add(u64::from(digit - b'0'))
     })
@@ -146,6 +158,17 @@ mod tests {
         assert_eq!((fields.server, fields.id), (&b"Clark"[..], &b"kiwi"[..]));
         assert_eq!((fields.difference, fields.stamp), (263_873_386, 1_621_464_827_959_498_503));
         assert_eq!(fields.operands, b"kiwi +34.068930-118.445127 1621464827.959498503");
+        let reply = [line, &b"\n"[..]].concat();
+        assert_eq!(difference_of(&reply, b"Clark", fields.operands), Some(263_873_386));
+        for (reply, server, operands) in [
+            (&line[..], &b"Clark"[..], fields.operands),
+            (&reply, b"Clar", fields.operands),
+            (&reply, b"Clark", b"iwi +34.068930-118.445127 1621464827.959498503"),
+            (&reply, b"Clark", b"kiwi +34.068930-118.445127 1621464827.959498504"),
+            (b"AT Clark + kiwi\n", b"Clark", b"kiwi"),
+        ] {
+            assert_eq!(difference_of(reply, server, operands), None);
+        }
         let negative = parse_at(b"AT Clark -1.000000001 a b 1.000000000").unwrap();
         assert_eq!(negative.difference, -1_000_000_001);
         for bad in [

@@ -2,6 +2,7 @@
 //! and an oracle of its own. Clients ask only about clients of the same thread, so threads
 //! share nothing while they run.
 
+mod busy;
 mod client;
 mod garbage;
 mod judge;
@@ -16,10 +17,11 @@ use std::time::{Duration, Instant};
 use fastrand::Rng;
 use mio::{Events, Poll, Token};
 
+use self::busy::Busy;
 use self::client::Client;
 use self::judge::Judge;
 use self::schedule::Schedule;
-use crate::clock::RunClock;
+use crate::clock::{Moment, RunClock};
 use crate::connection::ReadError;
 use crate::live::Live;
 use crate::measure::nanos;
@@ -50,9 +52,14 @@ pub(crate) struct Worker {
     timer: Timer,
     clients: Vec<Client>,
     schedule: Schedule,
+    /// Commands that are due, and when they were.
+    burst: Vec<(usize, u64)>,
     judge: Judge,
     rng: Rng,
-    buffer: Vec<u8>,
+    /// What is read goes here at first.
+    input: Vec<u8>,
+    /// Lent to the connection that is written to.
+    output: Vec<u8>,
 }
 
 impl Worker {
@@ -68,7 +75,8 @@ impl Worker {
         let clients: Vec<_> = numbered.map(|(number, client)| Client::new(number, client, &plan, &mut rng)).collect();
         let schedule = Schedule::new(&plan, clients.len(), &mut rng);
         let judge = Judge::new(&plan, oracle, live);
-        let mut worker = Self { plan, poll, timer, clients, schedule, judge, rng, buffer: vec![0; BUFFER] };
+        let (input, burst, output) = (vec![0; BUFFER], Vec::new(), Vec::new());
+        let mut worker = Self { plan, poll, timer, clients, schedule, burst, judge, rng, input, output };
         worker.open_all()?;
         Ok(worker)
     }
@@ -104,9 +112,11 @@ impl Worker {
     pub(crate) fn run(mut self, clock: RunClock) -> io::Result<Record> {
         let end = nanos(self.plan.warm_up + self.plan.duration);
         let mut events = Events::with_capacity(1024);
-        let mut next_tick = 0;
+        let begin = nanos(self.plan.warm_up);
+        let (mut next_tick, mut set_for, mut busy) = (0, None, Busy::default());
         loop {
             let now = clock.now();
+            busy.look(now, begin, end);
             self.send_due(now, end, clock);
             if now >= next_tick {
                 next_tick = now + TICK;
@@ -117,12 +127,20 @@ impl Worker {
                 break;
             }
             let next = next_due.unwrap_or(next_tick).min(next_tick);
-            self.timer.set(clock.until(if now < end { next.min(end) } else { next }))?;
+            let next = if now < end { next.min(end) } else { next };
+            if set_for != Some(next) {
+                self.timer.set(clock.until(next))?;
+                set_for = Some(next);
+            }
             wait(&mut self.poll, &mut events, None)?;
-            for event in events.iter().filter(|event| event.token() != TIMER) {
-                self.handle(event.token().0, clock, end);
+            for event in &events {
+                match event.token() {
+                    TIMER => set_for = None,
+                    Token(client) => self.handle(client, clock, end),
+                }
             }
         }
+        self.judge.record.busy.push(busy.share());
         self.judge.show();
         if self.plan.verify {
             verify::run(&self.plan, &mut self.judge, clock);
@@ -136,23 +154,35 @@ impl Worker {
         if now >= end && self.schedule.follows_replies() {
             return;
         }
-        for _ in 0..BURST {
-            let Some((client, due)) = self.schedule.take_due(now.min(end - 1)) else { return };
-            self.send(client, due, clock);
-            self.flush(client, clock);
+        let mut burst = std::mem::take(&mut self.burst);
+        burst.extend(std::iter::from_fn(|| self.schedule.take_due(now.min(end - 1))).take(BURST));
+        // What is late goes out in one write for each client.
+        burst.sort_by_key(|(client, _)| *client);
+        for commands in burst.chunk_by(|(client, _), (next, _)| client == next) {
+            let moment = clock.moment();
+            for &(client, due) in commands {
+                self.send(client, due, moment);
+            }
+            self.flush(commands[0].0, clock);
         }
+        burst.clear();
+        self.burst = burst;
     }
 
-    fn send(&mut self, client: usize, due: u64, clock: RunClock) {
-        let now = clock.now();
+    fn send(&mut self, client: usize, due: u64, now: Moment) {
         let client = &mut self.clients[client];
-        client.move_on(due, now, &self.plan, self.poll.registry(), &mut self.rng);
+        client.move_on(due, now.run, &self.plan, self.poll.registry(), &mut self.rng);
+        if let Some(connection) = &mut client.connection {
+            connection.borrow(&mut self.output);
+        }
         client.send(due, now, &self.plan, &mut self.judge, &mut self.rng);
     }
 
     fn flush(&mut self, client: usize, clock: RunClock) {
         let Some(connection) = &mut self.clients[client].connection else { return };
-        if connection.flush(|| clock.now()).is_err() {
+        let flushed = connection.flush(|| clock.now());
+        connection.give_back(&mut self.output);
+        if flushed.is_err() {
             self.broke(client, clock.now());
         }
     }
@@ -162,20 +192,21 @@ impl Worker {
         self.flush(client, clock);
         loop {
             let Some(connection) = &mut self.clients[client].connection else { return };
-            let mut replies = 0;
-            let now = clock.now();
+            let (mut replies, mut read_at) = (0, None);
             let judge = &mut self.judge;
-            let read = connection.read(&mut self.buffer, |expected, reply| {
+            let read = connection.read(&mut self.input, |expected, reply| {
                 replies += 1;
-                judge.reply(&expected, reply, now);
+                let now = *read_at.get_or_insert_with(|| clock.moment());
+                judge.reply(client, &expected, reply, now);
             });
+            let now = read_at.unwrap_or_else(|| clock.moment());
             if replies > 0
-                && let Some(gap) = self.clients[client].roam.arrived(now)
+                && let Some(gap) = self.clients[client].roam.arrived(now.run)
             {
                 self.judge.record.handover.saturating_record(gap);
             }
-            if self.schedule.follows_replies() && now < end {
-                (0..replies).for_each(|_| self.send(client, now, clock));
+            if self.schedule.follows_replies() && now.run < end {
+                (0..replies).for_each(|_| self.send(client, now.run, now));
                 self.flush(client, clock);
             }
             match read {
@@ -185,7 +216,7 @@ impl Worker {
                     if let ReadError::Unexpected(bytes) = error {
                         self.judge.unexpected(&bytes);
                     }
-                    return self.broke(client, now);
+                    return self.broke(client, now.run);
                 }
             }
         }

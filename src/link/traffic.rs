@@ -79,6 +79,8 @@ impl<'n, S: AsyncRead + AsyncWrite + Unpin> Traffic<'n, S> {
         if let Err(reason) = scratch::with(|scratch| self.take_in(early, &mut scratch.log, &mut scratch.wake)) {
             return reason;
         }
+        // Polled only when there is nothing else to do, so traffic must not go on without an end.
+        let is_over = || stop.is_cancelled() || replaced.is_cancelled();
         let mut stopped = pin!(stop.cancelled());
         let mut replaced = pin!(replaced.cancelled());
         let mut ticks = interval(KEEPALIVE);
@@ -87,18 +89,18 @@ impl<'n, S: AsyncRead + AsyncWrite + Unpin> Traffic<'n, S> {
         loop {
             tokio::select! {
                 biased;
+                turn = poll_fn(|cx| scratch::with(|scratch| self.turn(cx, scratch))), if !is_over() => match turn {
+                    Ok(Progress::Done) => {}
+                    Ok(Progress::More) => yield_now().await,
+                    Err(reason) => return reason,
+                },
+                () = work.notified() => {}
                 () = &mut stopped => {
                     // What cannot be sent in time is what the neighbour asks for on our return.
                     let _ = timeout(FLUSH, self.flush()).await;
                     return LinkError::Stopping;
                 }
                 () = &mut replaced => return LinkError::Replaced,
-                turn = poll_fn(|cx| scratch::with(|scratch| self.turn(cx, scratch))) => match turn {
-                    Ok(Progress::Done) => {}
-                    Ok(Progress::More) => yield_now().await,
-                    Err(reason) => return reason,
-                },
-                () = work.notified() => {}
                 _ = ticks.tick() => {
                     if self.heard.elapsed() >= SILENCE {
                         return LinkError::Silent;

@@ -9,7 +9,7 @@ const MOST_SECONDS_DIGITS: usize = 12;
 const NANOS_DIGITS: usize = 9;
 
 /// Time since 1970-01-01 00:00:00 UTC without leap seconds, in whole nanoseconds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Default, Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UnixTime(Duration);
 
 impl UnixTime {

@@ -73,6 +73,6 @@ async fn clients_that_move_between_servers_and_talk_nonsense_get_no_wrong_answer
     let Record { counts, wrong, handover, iamat, whatsat, invalid, .. } = outcome.record;
     assert_eq!((counts.wrong, counts.lost, counts.unverified, counts.failed), (0, 0, 0, 0), "{wrong:?}");
     assert!(iamat.response.len() > 5000 && whatsat.response.len() > 1000 && invalid.response.len() > 1000);
-    // Each client stays for 300 ms of 3 s, on average, and leaves with a command.
-    assert!(handover.len() > 500, "{} moved", handover.len());
+    // Most of 200 clients that stay for a tenth of the time, however slow replies are: who waits for one stays.
+    assert!(handover.len() > 100, "{} moved", handover.len());
 }

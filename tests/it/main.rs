@@ -2,6 +2,7 @@
 //! Tests are named after what they show; they wait for events, not for time.
 #![allow(clippy::unwrap_used)]
 
+mod allocations;
 mod bounds;
 mod certificates;
 mod certs;
@@ -23,5 +24,6 @@ mod shutdown;
 mod startup;
 mod stub;
 mod sync;
+mod tap;
 mod tls;
 mod whatsat;

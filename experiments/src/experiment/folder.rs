@@ -68,12 +68,13 @@ impl Folder {
         self.write(name, &lines.collect::<anyhow::Result<String>>()?)
     }
 
-    /// Where the figure and the result are, for people.
+    /// Where the figure, if there is one, and the result are, for people.
     #[must_use]
     pub fn index(&self) -> String {
         let here = as_seen_from_here(self.0.clone());
         let line = |what: &str, file: &str| format!("  {what:<9}{}\n", here.join(file).display());
-        line("figure", "figure.svg") + &line("result", "result.json")
+        let figure = if self.0.join("figure.svg").exists() { line("figure", "figure.svg") } else { String::new() };
+        figure + &line("result", "result.json")
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 use anyhow::{Context, bail};
 use herd::config::{Address, Herd};
 use loadgen::plan::{Mix, Pace, Plan, Rate, Target, Whole};
+use loadgen::probe::tap::TapPlan;
 
 use super::Run;
 use super::values::RateRange;
@@ -47,6 +48,7 @@ impl Run {
             max_lag: self.max_lag.into(),
             probe: (!self.no_probe && self.shard.is_first() && herd.servers().len() > 1)
                 .then(|| self.probe_interval.into()),
+            tap: self.tap(&herd)?,
             verify: !self.no_verify,
             ..Plan::new(servers, hops, all_clients, run_name())
         };
@@ -56,6 +58,20 @@ impl Run {
         }
         plan.threads = plan.threads.min(own_clients);
         Ok(plan)
+    }
+
+    /// The tap that is asked for. Like the probe it is the first shard's to run.
+    fn tap(&self, herd: &Herd) -> anyhow::Result<Option<TapPlan>> {
+        let Some(name) = &self.tap else { return Ok(None) };
+        if herd.servers().len() == 1 {
+            bail!("--tap watches the propagation probe, and a herd of one server has none");
+        }
+        // Its links would take the place of that server's own.
+        if herd.find(name.as_str()).is_ok() {
+            bail!("--tap {name} is the name of a server: an observer needs one of its own");
+        }
+        let peers = herd.servers().iter().map(|server| resolve(&server.peers)).collect::<anyhow::Result<_>>()?;
+        Ok(self.shard.is_first().then(|| TapPlan { name: name.to_string(), peers }))
     }
 
     fn pace(&self, duration: Duration) -> anyhow::Result<Pace> {

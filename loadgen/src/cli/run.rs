@@ -4,13 +4,14 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::Args;
+use herd::protocol::text::Name;
 use humantime::Duration;
 use loadgen::hlog::IntervalLog;
 use loadgen::plan::{Shard, Sources, Whole};
 use loadgen::series::Series;
 use loadgen::slo::Slo;
 
-use super::values::{Percent, RateRange, SpacingOption};
+use super::values::{Percent, RateRange, SpacingOption, observer_name};
 
 #[derive(Debug, Args)]
 pub(crate) struct Run {
@@ -100,6 +101,10 @@ pub(crate) struct Run {
     /// Time between two writes of the propagation probe.
     #[arg(long, default_value = "20ms", value_name = "TIME")]
     pub(super) probe_interval: Duration,
+    /// Watch the probe's writes also as an observer of this name, to which every server pushes
+    /// all updates: the servers' herd file must have observers = ["NAME"].
+    #[arg(long, value_name = "NAME", conflicts_with = "no_probe", value_parser = observer_name)]
+    pub(super) tap: Option<Name>,
     /// No propagation probe.
     #[arg(long)]
     pub(super) no_probe: bool,

@@ -2,6 +2,7 @@
 
 use std::str::FromStr;
 
+use herd::protocol::text::Name;
 use loadgen::plan::Spacing;
 
 /// A share, written like `1%` or `0.5%`.
@@ -55,4 +56,8 @@ impl From<SpacingOption> for Spacing {
             SpacingOption::Exponential => Self::Exponential,
         }
     }
+}
+
+pub(crate) fn observer_name(text: &str) -> Result<Name, String> {
+    Name::new(text).ok_or_else(|| format!("must be 1 to {} letters, digits, dots, underscores and dashes", Name::MAX))
 }

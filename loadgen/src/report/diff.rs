@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use hdrhistogram::Histogram;
 
-use super::{OperationReport, Report, time};
+use super::{OperationReport, Report, Summary, time};
 use crate::stored::NotAHistogram;
 
 /// Standard deviations on both sides of the middle that hold 95 % of a normal distribution.
@@ -33,7 +33,7 @@ fn estimate(histogram: &Histogram<u64>, percentile: f64) -> Estimate {
     Estimate { value: histogram.value_at_quantile(quantile), low: at(low), high: (high <= count).then(|| at(high)) }
 }
 
-/// The table of two runs: response and service times at several percentiles, each with the
+/// The table of two runs: response, service and propagation times at several percentiles, each with the
 /// interval that holds it with 95 % confidence, and their ratio.
 ///
 /// # Errors
@@ -42,6 +42,9 @@ pub fn diff(a: &Report, b: &Report) -> Result<String, NotAHistogram> {
     let mut out = format!("{:<26}{:>27}{:>27}{:>8}\n", "", "A  [95 % confidence]", "B  [95 % confidence]", "B ÷ A");
     for (name, a, b) in [("IAMAT", &a.iamat, &b.iamat), ("WHATSAT", &a.whatsat, &b.whatsat)] {
         operation(&mut out, name, a, b)?;
+    }
+    for (name, a, b) in propagation(a, b) {
+        summaries(&mut out, &name, a, b)?;
     }
     for (what, count) in
         [("replies", [a, b].map(|run| run.counts.answered)), ("wrong", [a, b].map(|run| run.counts.wrong))]
@@ -54,20 +57,39 @@ pub fn diff(a: &Report, b: &Report) -> Result<String, NotAHistogram> {
 
 fn operation(out: &mut String, name: &str, a: &OperationReport, b: &OperationReport) -> Result<(), NotAHistogram> {
     for (view, a, b) in [("response", &a.response, &b.response), ("service", &a.service, &b.service)] {
-        let (a, b) = (a.histogram()?, b.histogram()?);
-        if a.is_empty() || b.is_empty() {
-            continue;
+        summaries(out, &format!("{name} {view}"), a, b)?;
+    }
+    Ok(())
+}
+
+/// The latencies over so many links that both runs have, in each of the two ways.
+fn propagation<'r>(a: &'r Report, b: &'r Report) -> Vec<(String, &'r Summary, &'r Summary)> {
+    let asked = |run: &'r Report| run.propagation.as_ref().map_or(&[][..], |seen| &seen.by_hops);
+    let pushed = |run: &'r Report| run.tap().map_or(&[][..], |seen| &seen.by_hops);
+    let mut rows = Vec::new();
+    for (way, a, b) in [("asked", asked(a), asked(b)), ("pushed", pushed(a), pushed(b))] {
+        for over in a {
+            let same = b.iter().find(|other| other.hops == over.hops);
+            rows.extend(same.map(|same| (format!("{way} {}", over.way()), &over.latency, &same.latency)));
         }
-        for percentile in [50.0, 90.0, 99.0, 99.9] {
-            let (a, b) = (estimate(&a, percentile), estimate(&b, percentile));
-            let is_below = |a: Estimate, b: Estimate| a.high.is_some_and(|high| high < b.low);
-            let apart = is_below(a, b) || is_below(b, a);
-            #[allow(clippy::cast_precision_loss)]
-            let ratio = b.value as f64 / a.value.max(1) as f64;
-            let verdict = if apart { "" } else { "  may be chance" };
-            let what = format!("{name} {view} p{percentile}");
-            let _ = writeln!(out, "{what:<26}{:>27}{:>27}{ratio:>8.2}{verdict}", text(a), text(b));
-        }
+    }
+    rows
+}
+
+fn summaries(out: &mut String, name: &str, a: &Summary, b: &Summary) -> Result<(), NotAHistogram> {
+    let (a, b) = (a.histogram()?, b.histogram()?);
+    if a.is_empty() || b.is_empty() {
+        return Ok(());
+    }
+    for percentile in [50.0, 90.0, 99.0, 99.9] {
+        let (a, b) = (estimate(&a, percentile), estimate(&b, percentile));
+        let is_below = |a: Estimate, b: Estimate| a.high.is_some_and(|high| high < b.low);
+        let apart = is_below(a, b) || is_below(b, a);
+        #[allow(clippy::cast_precision_loss)]
+        let ratio = b.value as f64 / a.value.max(1) as f64;
+        let verdict = if apart { "" } else { "  may be chance" };
+        let what = format!("{name} p{percentile}");
+        let _ = writeln!(out, "{what:<26}{:>27}{:>27}{ratio:>8.2}{verdict}", text(a), text(b));
     }
     Ok(())
 }

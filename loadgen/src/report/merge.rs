@@ -1,8 +1,9 @@
 //! Several runs as one, without loss: counts add up, and histograms value by value.
 
+use super::tap::merge_taps;
 use super::{
     CountsReport, GeneratorReport, OperationReport, PairReport, PlanReport, PropagationReport, RampReport, Report,
-    SloReport, VERSION, by_hops, steps, sum,
+    SloReport, TapReport, VERSION, by_hops, steps, sum,
 };
 use crate::plan::Operation;
 use crate::slo::{Slo, View};
@@ -143,34 +144,23 @@ fn counts(reports: &[Report]) -> CountsReport {
     }
 }
 
-/// One late part makes the whole invalid: its clients are not those that were asked for.
 fn generator(
     reports: &[Report],
     operations: [&OperationReport; 3],
     answered: u64,
 ) -> Result<GeneratorReport, MergeError> {
-    let parts = || reports.iter().map(|report| &report.generator);
-    let cpu_s: f64 = parts().map(|part| part.cpu_s).sum();
-    let max_lag = parts().map(|part| part.max_lag).fold(0.0, f64::max);
-    #[allow(clippy::cast_precision_loss)]
-    let cpu_per_operation = cpu_s * 1e6 / answered.max(1) as f64;
+    let parts: Vec<&GeneratorReport> = reports.iter().map(|report| &report.generator).collect();
     let lag = sum(operations.iter().map(|operation| &operation.lag))?;
-    let valid = parts().all(|part| part.valid) && lag.p99 <= max_lag;
-    Ok(GeneratorReport { cpu_s, cpu_per_operation, max_lag, valid })
+    Ok(GeneratorReport::merge(&parts, &lag, answered))
 }
 
 fn propagation(reports: &[Report]) -> Result<Option<PropagationReport>, MergeError> {
     let parts: Vec<&PropagationReport> = reports.iter().filter_map(|report| report.propagation.as_ref()).collect();
-    let Some(first) = parts.first() else { return Ok(None) };
-    let pair = |(place, pair): (usize, &PairReport)| {
-        let same = || parts.iter().map(|part| &part.pairs[place]);
-        let (lost, latency) = (same().map(|pair| pair.lost).sum(), sum(same().map(|pair| &pair.latency))?);
-        Ok(PairReport { lost, latency, ..pair.clone() })
-    };
-    if parts.iter().any(|part| part.pairs.len() != first.pairs.len()) {
-        return Err(MergeError::Different("their servers"));
+    if parts.is_empty() {
+        return Ok(None);
     }
-    let pairs = first.pairs.iter().enumerate().map(pair).collect::<Result<Vec<_>, NotAHistogram>>()?;
+    let pairs = merge_pairs(&parts.iter().map(|part| &part.pairs[..]).collect::<Vec<_>>())?;
+    let taps: Vec<&TapReport> = parts.iter().filter_map(|part| part.tap.as_ref()).collect();
     Ok(Some(PropagationReport {
         writes: parts.iter().map(|part| part.writes).sum(),
         lost: parts.iter().map(|part| part.lost).sum(),
@@ -179,7 +169,22 @@ fn propagation(reports: &[Report]) -> Result<Option<PropagationReport>, MergeErr
         resolution: sum(parts.iter().map(|part| &part.resolution))?,
         by_hops: by_hops(&pairs)?,
         pairs,
+        tap: merge_taps(&taps)?,
     }))
+}
+
+/// The pairs of several runs, each with the same in all of them.
+pub(super) fn merge_pairs(runs: &[&[PairReport]]) -> Result<Vec<PairReport>, MergeError> {
+    let first = runs.first().copied().unwrap_or_default();
+    if runs.iter().any(|pairs| pairs.len() != first.len()) {
+        return Err(MergeError::Different("their servers"));
+    }
+    let pair = |(place, pair): (usize, &PairReport)| {
+        let same = || runs.iter().map(|pairs| &pairs[place]);
+        let (lost, latency) = (same().map(|pair| pair.lost).sum(), sum(same().map(|pair| &pair.latency))?);
+        Ok(PairReport { lost, latency, ..pair.clone() })
+    };
+    first.iter().enumerate().map(pair).collect()
 }
 
 fn judge(slo: &str, operations: [&OperationReport; 3]) -> Result<SloReport, MergeError> {
@@ -209,6 +214,7 @@ mod tests {
     use crate::measure::histogram;
     use crate::plan::{Mix, Pace, Plan, Rate, Spacing, Target};
     use crate::probe::Propagation;
+    use crate::probe::tap::{LinkCounts, Tapped};
     use crate::record::Record;
     use crate::run::Outcome;
     use crate::steps::Steps;
@@ -233,12 +239,18 @@ mod tests {
         Report::new(&Outcome { plan, started, record, propagation: Some(propagation), cpu }, &[slo])
     }
 
+    fn nothing_tapped() -> Tapped {
+        let (latency, lost, links) =
+            (vec![vec![histogram(); 2]; 2], vec![vec![0; 2]; 2], vec![LinkCounts::default(); 2]);
+        Tapped { name: "tap".into(), latency, lost, broken: 0, resolution: histogram(), links }
+    }
+
     /// A run that is recorded once as a whole and once in two parts.
     fn recorded() -> [Report; 3] {
         let mut rng = Rng::with_seed(9);
         let plans = || [plan("1/1", "r1"), plan("1/2", "r1"), plan("2/2", "r1")];
         let mut records = plans().map(|plan| Record { steps: Steps::new(&plan), ..Record::default() });
-        let mut seen = [(); 3].map(|()| Propagation::new(2));
+        let mut seen = [(); 3].map(|()| Propagation { tap: Some(nothing_tapped()), ..Propagation::new(2) });
         for number in 0..5000_u64 {
             let part = 1 + rng.usize(..2);
             let most = 1 << rng.u32(1..36);
@@ -247,14 +259,22 @@ mod tests {
                 [Operation::Iamat, Operation::Iamat, Operation::Whatsat, Operation::Invalid][rng.usize(..4)];
             for place in [0, part] {
                 let record = &mut records[place];
-                record.latencies(operation).record(due, due + lag, due + lag + service);
-                record.steps.record(number * 2_000_000, lag + service);
+                record.latencies(operation).record(due, due + lag, due + lag + service, 1);
+                record.steps.record(number * 2_000_000, lag + service, 1);
                 record.handover.saturating_record(lag);
                 record.counts.sent += 1;
                 record.counts.answered += 1;
                 record.stale.saturating_record(service);
                 seen[place].latency[0][1].saturating_record(service);
                 seen[place].writes += 1;
+                let tap = seen[place].tap.as_mut().unwrap();
+                tap.latency[1][1].saturating_record(lag);
+                tap.resolution.saturating_record(service);
+                tap.links[1].lines += 3;
+                tap.links[1].reconnects += 1;
+                tap.links[1].away += Duration::from_secs(1);
+                tap.lost[0][1] += 1;
+                tap.broken += 2;
             }
         }
         let mut parts = plans().into_iter().zip(records).zip(seen);
@@ -276,6 +296,7 @@ mod tests {
             let plan = PlanReport { shard: String::new(), threads: 1, ..report.plan.clone() };
             serde_json::to_string_pretty(&Report { plan, ..report }).unwrap()
         };
+        assert_eq!(merged.tap().map(|tap| (tap.lines(), tap.lost, tap.broken)), Some((15_000, 5000, 10_000)));
         assert_eq!(json(merged), json(whole));
     }
 

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{OperationReport, Report, StepReport, Summary};
+use super::{HopsReport, OperationReport, Report, StepReport, Summary, TapReport};
 
 /// The report as text.
 #[must_use]
@@ -17,12 +17,13 @@ pub fn table(report: &Report) -> String {
     }
     steps(&mut out, &report.steps);
     if let Some(seen) = &report.propagation {
-        out += "\npropagation, from the write at one server to its first sight at another\n";
-        for over in &seen.by_hops {
-            let links = if over.hops == 1 { "link" } else { "links" };
-            row(&mut out, &format!("  over {} {links}", over.hops), None, &over.latency);
-        }
-        row(&mut out, "  resolution", None, &seen.resolution);
+        out += "\npropagation, asked (black box): from the write to the first reply that shows it\n";
+        propagation(&mut out, &seen.by_hops, &seen.resolution);
+    }
+    if let Some(seen) = report.tap() {
+        out += "\npropagation, pushed (tap): from the write to the AT line at an observer\n";
+        propagation(&mut out, &seen.by_hops, &seen.resolution);
+        out += &links(seen);
     }
     out += &verdict(report);
     out
@@ -68,6 +69,23 @@ fn steps(out: &mut String, steps: &[StepReport]) {
     }
 }
 
+fn propagation(out: &mut String, by_hops: &[HopsReport], resolution: &Summary) {
+    for over in by_hops {
+        row(out, &format!("  {}", over.way()), None, &over.latency);
+    }
+    row(out, "  resolution", None, resolution);
+}
+
+fn links(seen: &TapReport) -> String {
+    let (reconnects, away) =
+        seen.links.iter().fold((0, 0.0), |(count, time), link| (count + link.reconnects, time + link.away_s));
+    let mut out = format!("  {} AT lines from {} servers", seen.lines(), seen.links.len());
+    if away > 0.0 {
+        out += &format!("; without a link for {}, {reconnects} formed again", time(away * 1e6));
+    }
+    out + "\n"
+}
+
 fn row(out: &mut String, name: &str, rate: Option<f64>, summary: &Summary) {
     let rate = rate.map_or(String::new(), |rate| format!("{rate:.0}"));
     let [p50, p99, p99_9, max] = [summary.p50, summary.p99, summary.p99_9, summary.max].map(time);
@@ -101,6 +119,7 @@ fn verdict(report: &Report) -> String {
     for (count, what) in [
         (counts.died, "updates may have died with the only server that held them"),
         (counts.unverified, "answers could not be had at the end: a server is away"),
+        (report.tap().map_or(0, |tap| tap.lost), "times an update of the probe was not pushed to the tap within 5 s"),
     ] {
         if count > 0 {
             out += &format!("{count} {what}\n");
@@ -113,11 +132,8 @@ fn verdict(report: &Report) -> String {
         let measured = slo.measured.map_or("nothing measured".into(), time);
         out += &format!("{} {}: {measured}\n", if slo.met { "met   " } else { "MISSED" }, slo.slo);
     }
-    if !report.generator.valid {
-        let max_lag = time(report.generator.max_lag);
-        out += &format!(
-            "INVALID: this program sent too late (p99 of send lag above {max_lag}): lower the rate, or give it more processor\n"
-        );
+    if let Some(limit) = report.generator.limit() {
+        out += &format!("{limit}\n");
     }
     out
 }

@@ -9,7 +9,7 @@ use mio::{Registry, Token};
 use super::garbage;
 use super::judge::{Command, Judge};
 use super::roam::Roam;
-use crate::clock::wall;
+use crate::clock::Moment;
 use crate::connection::Connection;
 use crate::movement::Walk;
 use crate::oracle::{Ask, ClientId, ServerId};
@@ -74,7 +74,7 @@ impl Client {
     }
 
     /// Puts the next command, which was due at `due`, on the connection; without one it failed.
-    pub(super) fn send(&mut self, due: u64, now: u64, plan: &Plan, judge: &mut Judge, rng: &mut Rng) {
+    pub(super) fn send(&mut self, due: u64, now: Moment, plan: &Plan, judge: &mut Judge, rng: &mut Rng) {
         let Some(mut connection) = self.connection.take() else {
             judge.failed(1);
             return;
@@ -86,20 +86,20 @@ impl Client {
         } else if rng.f64() < plan.mix.unknown {
             self.ask_in_vain(&mut connection, due, plan, rng);
         } else {
-            self.ask(&mut connection, due, now, plan, judge, rng);
+            self.ask(&mut connection, due, now.run, plan, judge, rng);
         }
         judge.record.counts.sent += 1;
         self.connection = Some(connection);
     }
 
-    fn tell(&mut self, connection: &mut Connection<Command>, due: u64, now: u64, judge: &mut Judge, rng: &mut Rng) {
-        let seconds = std::time::Duration::from_nanos(now - self.moved_at).as_secs_f64();
+    fn tell(&mut self, connection: &mut Connection<Command>, due: u64, now: Moment, judge: &mut Judge, rng: &mut Rng) {
+        let seconds = std::time::Duration::from_nanos(now.run - self.moved_at).as_secs_f64();
         let position = self.walk.advance(seconds, rng);
-        self.moved_at = now;
-        let stamp = wall().max(self.last_stamp + 1);
+        self.moved_at = now.run;
+        let stamp = now.wall.max(self.last_stamp + 1);
         self.last_stamp = stamp;
         judge.oracle.tell(self.number, self.server, stamp, position);
-        let command = Command::Iamat { client: self.number, stamp };
+        let command = Command::Iamat { stamp };
         let id = judge.oracle.id(self.number);
         connection.send(due, Shape::Line, command, |out| write_iamat(out, id, position, stamp));
     }
@@ -118,7 +118,7 @@ impl Client {
         };
         let question = judge.oracle.ask(ask, now);
         let id = judge.oracle.id(about);
-        connection.send(due, Shape::LineAndBody, Command::Whatsat(question), |out| {
+        connection.send(due, Shape::LineAndBody, Command::Whatsat(Box::new(question)), |out| {
             write_whatsat(out, id, ask.radius, ask.bound);
         });
     }
@@ -127,7 +127,7 @@ impl Client {
         let mut command = Vec::new();
         let nobody = format!("nobody{}.{}.load", rng.u32(..), plan.run);
         write_whatsat(&mut command, nobody.as_bytes(), 1, 1);
-        let line = command.trim_ascii_end().to_vec();
+        let line = command.trim_ascii_end().into();
         connection.send(due, Shape::LineAndBody, Command::Unknown(line), |out| out.extend_from_slice(&command));
     }
 
@@ -135,6 +135,6 @@ impl Client {
         let id = String::from_utf8_lossy(judge.oracle.id(self.number));
         let line = garbage::line(&id, rng);
         let bytes = [line.as_slice(), b"\n"].concat();
-        connection.send(due, Shape::Line, Command::Garbage(line), |out| out.extend_from_slice(&bytes));
+        connection.send(due, Shape::Line, Command::Garbage(line.into()), |out| out.extend_from_slice(&bytes));
     }
 }

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::clock::wall;
+use crate::clock::Moment;
 use crate::connection::Expected;
 use crate::live::{Counted, Live, Recent};
 use crate::measure::nanos;
@@ -13,22 +13,20 @@ use crate::plan::{Operation, Plan};
 use crate::record::Record;
 use crate::steps::Steps;
 
-/// A command that a client has sent.
+/// A command that a client has sent. Most are IAMATs; what the others need is kept elsewhere.
 #[derive(Debug)]
 pub(super) enum Command {
     /// Its place, with a stamp.
     Iamat {
-        /// Who.
-        client: ClientId,
         /// In nanoseconds since the epoch.
         stamp: u64,
     },
     /// A question about a client of the same oracle.
-    Whatsat(Question),
+    Whatsat(Box<Question>),
     /// A question about a client that does not exist: the command, without its LF.
-    Unknown(Vec<u8>),
+    Unknown(Box<[u8]>),
     /// A line that is no command, without its LF.
-    Garbage(Vec<u8>),
+    Garbage(Box<[u8]>),
 }
 
 impl Command {
@@ -53,6 +51,18 @@ pub(super) struct Judge {
     shown: Counted,
     /// Times since they were last shown.
     recent: Recent,
+    /// The times of the last replies, which are not in `recent` and `record` yet, and how many
+    /// replies had all of them.
+    last: (Times, u64),
+}
+
+/// What is measured of a reply. In a pipeline many have the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Times {
+    operation: Operation,
+    due: u64,
+    written: u64,
+    answered: u64,
 }
 
 impl Judge {
@@ -60,15 +70,16 @@ impl Judge {
         let measured = nanos(plan.warm_up)..nanos(plan.warm_up + plan.duration);
         let (shown, recent) = Default::default();
         let record = Record { steps: Steps::new(plan), ..Record::default() };
-        Self { oracle, record, measured, live, shown, recent }
+        let none = Times { operation: Operation::Iamat, due: 0, written: 0, answered: 0 };
+        Self { oracle, record, measured, live, shown, recent, last: (none, 0) }
     }
 
-    /// Judges and measures a reply that was read at `now`.
-    pub(super) fn reply(&mut self, expected: &Expected<Command>, reply: &[u8], now: u64) {
+    /// Judges and measures a reply to a client's command that was read at `now`.
+    pub(super) fn reply(&mut self, client: ClientId, expected: &Expected<Command>, reply: &[u8], now: Moment) {
         let judgement = match &expected.command {
-            Command::Iamat { client, stamp } => {
-                let span = Span { written: *stamp, read: wall() };
-                let judgement = self.oracle.acknowledge(*client, *stamp, reply, span, now);
+            Command::Iamat { stamp } => {
+                let span = Span { written: *stamp, read: now.wall };
+                let judgement = self.oracle.acknowledge(client, *stamp, reply, span, now.run);
                 self.record.counts.acknowledged += u64::from(judgement.is_ok());
                 judgement.map(|()| Answer::Current)
             }
@@ -78,13 +89,28 @@ impl Judge {
             }
         };
         self.record.judged(judgement);
-        let written = expected.written.unwrap_or(now);
-        let operation = expected.command.operation();
-        self.recent.responses_of(operation).saturating_record(now.saturating_sub(expected.due));
-        self.recent.lags.saturating_record(written.saturating_sub(expected.due));
-        if self.measured.contains(&expected.due) {
-            self.record.latencies(operation).record(expected.due, written, now);
-            self.record.steps.record(expected.due - self.measured.start, now - expected.due);
+        let (operation, written) = (expected.command.operation(), expected.written().unwrap_or(now.run));
+        let times = Times { operation, due: expected.due, written, answered: now.run };
+        if times == self.last.0 {
+            self.last.1 += 1;
+        } else {
+            self.measure();
+            self.last = (times, 1);
+        }
+    }
+
+    /// Measures the last replies.
+    fn measure(&mut self) {
+        let (Times { operation, due, written, answered }, count) = self.last;
+        if count == 0 {
+            return;
+        }
+        self.last.1 = 0;
+        self.recent.responses_of(operation).saturating_record_n(answered.saturating_sub(due), count);
+        self.recent.lags.saturating_record_n(written.saturating_sub(due), count);
+        if self.measured.contains(&due) {
+            self.record.latencies(operation).record(due, written, answered, count);
+            self.record.steps.record(due - self.measured.start, answered.saturating_sub(due), count);
         }
     }
 
@@ -112,13 +138,14 @@ impl Judge {
             self.failed(1);
             if self.measured.contains(&expected.due) {
                 self.record.latencies(expected.command.operation()).record_timeout(expected.due, now);
-                self.record.steps.record(expected.due - self.measured.start, now - expected.due);
+                self.record.steps.record(expected.due - self.measured.start, now - expected.due, 1);
             }
         }
     }
 
     /// Shows what has come since the last time.
     pub(super) fn show(&mut self) {
+        self.measure();
         let counts = &self.record.counts;
         let before = &self.shown;
         let new = Counted {

@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
 mod fake;
+mod observed;
+mod tap;
 
 use std::process::{Command, Output};
 use std::sync::atomic::Ordering;
@@ -100,11 +102,13 @@ fn the_series_adds_up_to_the_result() {
 
 #[test]
 fn the_closed_loop_keeps_so_many_commands_under_way() {
-    let run = run(Fault::None, &["--closed", "--pipeline", "4", "--whatsat", "10%"]);
+    let run = run(Fault::None, &["--closed", "--pipeline", "4", "--whatsat", "10%", "--threads", "2"]);
     assert_eq!(run.code, Some(0), "{}{}", run.table, run.words);
     let report = run.report.unwrap();
     assert_eq!((report.plan.pace.as_str(), report.plan.pipeline), ("closed", Some(4)));
     assert!(report.iamat.response.count > 1000, "{}", run.table);
+    let shares = &report.generator.busy;
+    assert!(shares.len() == 2 && shares.iter().all(|share| (0.0..=1.0).contains(share)), "{shares:?}");
 }
 
 #[test]
