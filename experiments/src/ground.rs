@@ -15,6 +15,7 @@ mod rows;
 mod scale;
 
 use std::cell::Cell;
+use std::path::Path;
 
 use anyhow::ensure;
 use serde::{Deserialize, Serialize};
@@ -22,6 +23,7 @@ use serde::{Deserialize, Serialize};
 use self::arm::Arm;
 use self::measured::Measured;
 use crate::experiment::{Experiment, Factors, Folder, Run, Surroundings, Time};
+use crate::programs::Programs;
 use crate::redis;
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -54,6 +56,8 @@ impl Factors for GroundFactors {
 #[derive(Debug, Serialize)]
 struct Round {
     seed: u64,
+    /// Updates per second in the arms at half the herd's highest rate.
+    half_rate: f64,
     /// In the order in which they ran.
     arms: Vec<(Arm, Measured)>,
 }
@@ -69,6 +73,8 @@ impl Round {
 struct Ground<'a> {
     surroundings: &'a Surroundings,
     factors: &'a GroundFactors,
+    /// The client that finds out what the Places stub can do.
+    soak: &'a Path,
     seed: u64,
     /// Updates per second in the arms at half the herd's highest rate.
     half_rate: f64,
@@ -80,11 +86,15 @@ struct Ground<'a> {
 /// If it could not be run to its end.
 pub async fn run(surroundings: &Surroundings) -> anyhow::Result<bool> {
     let run = Run::<GroundFactors>::begin(Experiment::Ground, surroundings.quick)?;
-    let (number, half_rate) = (Cell::new(0), Cell::new(None));
+    let soak = Programs::example("soak")?;
+    let (number, half_rate) = (Cell::new(0), Cell::new(0.0));
     let rounds = run
         .trials(async |factors, seed, folder| {
             number.set(number.get() + 1);
-            round(surroundings, factors, (number.get(), seed), &half_rate, folder).await
+            let ground = Ground { surroundings, factors, soak: &soak, seed, half_rate: half_rate.get() };
+            let round = round(ground, number.get(), folder).await?;
+            half_rate.set(round.half_rate);
+            Ok(round)
         })
         .await?;
     figure::bars(&rounds).draw(&run.folder.path().join("figure.svg"))?;
@@ -92,25 +102,19 @@ pub async fn run(surroundings: &Surroundings) -> anyhow::Result<bool> {
     run.finish(&rounds, &report.tables, &report.checks)
 }
 
-/// Runs every arm once. The arms at half the herd's highest rate have the same one in all rounds,
-/// by what the first has shown: in its order the herd comes before them.
-async fn round(
-    surroundings: &Surroundings,
-    factors: &GroundFactors,
-    (number, seed): (usize, u64),
-    half_rate: &Cell<Option<f64>>,
-    folder: &Folder,
-) -> anyhow::Result<Round> {
-    let mut round = Round { seed, arms: Vec::new() };
-    for arm in order(number, factors, redis::is_installed()) {
-        let ground = Ground { surroundings, factors, seed, half_rate: half_rate.get().unwrap_or_default() };
+/// Runs every arm once. Half the herd's highest rate is by what the first round has shown, in whose
+/// order the herd comes before the arms at that rate; all rounds have the same.
+async fn round(mut ground: Ground<'_>, number: usize, folder: &Folder) -> anyhow::Result<Round> {
+    let mut round = Round { seed: ground.seed, half_rate: ground.half_rate, arms: Vec::new() };
+    for arm in order(number, ground.factors, redis::is_installed()) {
         let measured = arm.run(&ground, &folder.within(&arm.folder())?).await?;
         eprintln!("  {arm}: {}", measured.in_short());
-        if arm == Arm::MAXIMUM && half_rate.get().is_none() {
-            half_rate.set(measured.rate.map(|rate| (rate / 2.0).round()));
+        if arm == Arm::MAXIMUM && number == 1 {
+            ground.half_rate = measured.rate.map_or(0.0, |rate| (rate / 2.0).round());
         }
         round.arms.push((arm, measured));
     }
+    round.half_rate = ground.half_rate;
     Ok(round)
 }
 

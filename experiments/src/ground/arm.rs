@@ -22,7 +22,7 @@ pub(super) enum Arm {
     Unlogged(Scale),
     /// Redis with replicas, as fast as it goes.
     Redis(UpdateCommand, Scale),
-    /// Five servers at half of their highest rate.
+    /// Five servers at half of their highest rate (P=1).
     Half,
     /// Redis at the same rate.
     HalfRedis,
@@ -67,8 +67,9 @@ impl Arm {
         Self::Stored,
     ];
 
-    /// Whose rate is the herd's highest.
-    pub(super) const MAXIMUM: Self = Self::Herd(Deep);
+    /// Whose rate counts as the herd's highest: with pipelines, updates are replaced while they wait
+    /// for their turn, at rates that no client can send on a schedule.
+    pub(super) const MAXIMUM: Self = Self::Herd(Single);
 
     pub(super) const fn needs_redis(self) -> bool {
         matches!(self, Self::Redis(..) | Self::HalfRedis)

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use anyhow::Context;
 use herd::config::Herd;
 
 use super::scale::{CONNECTIONS, Scale};
@@ -19,12 +20,16 @@ use crate::scrape::{all_metrics, grown};
 const TAP: &str = "tap";
 /// The server that is a herd of its own.
 const ALONE: &str = "Clark";
+/// Links between servers that are farthest from each other.
+const HOPS: usize = 2;
 
 /// What becomes of a herd.
 #[derive(Debug)]
 struct HerdArm {
     /// Whether it is one server, not five.
     alone: bool,
+    /// Whether a tap may join.
+    tapped: bool,
     /// Arguments of the servers.
     arguments: Vec<String>,
     /// Where Places is.
@@ -66,18 +71,22 @@ pub(super) async fn half(ground: &Ground<'_>, folder: &Folder) -> anyhow::Result
     let options = [("--clients", CONNECTIONS.to_string()), ("--rate", ground.half_rate.to_string())];
     let Shown { mut measured, loaded } = HerdArm::open(ground, &options).run(ground, folder).await?;
     let by_hops = loaded.report.propagation.iter().flat_map(|seen| &seen.by_hops);
-    by_hops.filter(|over| over.hops == 2).for_each(|over| measured.saw(&over.latency));
+    by_hops.filter(|over| over.hops == HOPS).for_each(|over| measured.saw(&over.latency));
     Ok(measured)
 }
 
-/// Five servers with next to nothing to do, with the probe and a tap that is pushed to.
+/// Five servers with next to nothing to do, and a tap that they push to. What is used there is
+/// used for the probe's questions, so it is no cost of an update.
 pub(super) async fn idle(ground: &Ground<'_>, folder: &Folder) -> anyhow::Result<Measured> {
-    let factors = ground.factors;
-    let options = [("--clients", CONNECTIONS.to_string()), ("--interval", factors.idle_interval.to_string())];
-    let Shown { mut measured, loaded } = HerdArm::open(ground, &options).run(ground, folder).await?;
-    let by_hops = loaded.report.propagation.iter().flat_map(|seen| &seen.by_hops);
-    by_hops.filter(|over| over.hops == 2).for_each(|over| measured.saw(&over.latency));
-    Ok(measured)
+    let interval = ground.factors.idle_interval.to_string();
+    let options = [("--clients", CONNECTIONS.to_string()), ("--interval", interval), ("--tap", TAP.to_owned())];
+    let arm = HerdArm { tapped: true, ..HerdArm::open(ground, &options) };
+    let Shown { mut measured, loaded } = arm.run(ground, folder).await?;
+    let tap = loaded.report.tap().context("the load generator tells nothing of its tap")?;
+    tap.by_hops.iter().filter(|over| over.hops == HOPS).for_each(|over| measured.saw(&over.latency));
+    measured.lost += tap.lost;
+    measured.servers_us.clear();
+    Ok(Measured { client_us: None, ..measured })
 }
 
 /// Five servers and the Places stub, all of whose clients ask what is near them all the time once
@@ -126,7 +135,7 @@ impl HerdArm {
     fn closed(ground: &Ground<'_>, scale: Scale) -> Self {
         let (warm_up, duration) = (ground.factors.warm_up.0, ground.factors.duration.0);
         let load = closed_loop(ground, scale);
-        Self { alone: false, arguments: Vec::new(), places: "mock".into(), load, warm_up, duration, is_open: false }
+        Self::new(load, warm_up, duration)
     }
 
     fn open(ground: &Ground<'_>, options: &[(&str, String)]) -> Self {
@@ -134,7 +143,12 @@ impl HerdArm {
         let mut load = common(ground, warm_up, duration);
         load.extend(["--whatsat", "0%"].map(String::from));
         load.extend(options.iter().flat_map(|(option, value)| [(*option).to_owned(), value.clone()]));
-        Self { alone: false, arguments: Vec::new(), places: "mock".into(), load, warm_up, duration, is_open: true }
+        Self { is_open: true, ..Self::new(load, warm_up, duration) }
+    }
+
+    fn new(load: Vec<String>, warm_up: Duration, duration: Duration) -> Self {
+        let (arguments, places) = (Vec::new(), "mock".into());
+        Self { alone: false, tapped: false, arguments, places, load, warm_up, duration, is_open: false }
     }
 
     /// Starts the herd, loads it, waits until all agree, and stops it.
@@ -178,7 +192,8 @@ impl HerdArm {
             let alone: Vec<_> = servers.into_iter().filter(|server| server.name.as_str() == ALONE).collect();
             return Ok(herd_text(&alone, &[]));
         }
-        Ok(herd_text(&servers, Herd::built_in().links()))
+        let observers = if self.tapped { format!("observers = [\"{TAP}\"]\n") } else { String::new() };
+        Ok(observers + &herd_text(&servers, Herd::built_in().links()))
     }
 }
 

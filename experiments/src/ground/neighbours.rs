@@ -18,7 +18,6 @@ use crate::herd_text::herd_text;
 use crate::load::Load;
 use crate::ports;
 use crate::processor_time::ProcessorWatch;
-use crate::programs::Programs;
 
 /// Processes in a row between who writes and who sees it: as between a client and a tap two links
 /// away.
@@ -80,9 +79,8 @@ pub(super) async fn byte_relay(ground: &Ground<'_>, folder: &Folder) -> anyhow::
 /// The Places stub under its own client: as many connections as clients of the herd have, each
 /// with one request under way, about as much within the same radius.
 pub(super) async fn stub(ground: &Ground<'_>, folder: &Folder) -> anyhow::Result<Measured> {
-    let soak = Programs::example("soak")?;
     let (factors, program) = (ground.factors, ground.surroundings.programs.path("mock_places")?);
-    let mut client = Command::new(soak);
+    let mut client = Command::new(ground.soak);
     client.arg(program).args(["--radius", "50000", "--threads", "1", "--client-threads", "1"]);
     client.args(["--requests", &factors.stub_requests.to_string(), "--warm-up", "2000"]);
     client.args(["--connections", &CONNECTIONS.to_string()]);

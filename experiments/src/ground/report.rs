@@ -159,7 +159,7 @@ mod tests {
 
     #[test]
     fn what_is_wrong_or_does_not_agree_fails() {
-        let round = |measured| Round { seed: 1, arms: vec![(Arm::MAXIMUM, measured)] };
+        let round = |measured| Round { seed: 1, half_rate: 1.0, arms: vec![(Arm::MAXIMUM, measured)] };
         for (measured, holds) in [
             (Measured { agreed: Some(true), ..Measured::default() }, true),
             (Measured { agreed: Some(false), ..Measured::default() }, false),

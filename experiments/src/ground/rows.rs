@@ -61,7 +61,8 @@ pub(super) fn rows() -> Vec<Row> {
         row("herd / Redis GEOADD, until all agree, P=1", rate(herd(Single), Arm::Redis(Geoadd, Single)), 1.4, 2.2),
         row("propagation p50, two hops, idle, tapped / bare relay", Value::SeenMedian(Arm::Idle, Arm::Relay), 2.0, 1.4),
         row("propagation p99, half the rate / Redis SET", Value::SeenTail(Arm::Half, Arm::HalfRedis), 0.7, 0.3),
-        row("ms until all five agree after saturation", Value::Agreement(herd(Deep)), 100.0, 20.0),
+        row("ms until all five agree, P=1", Value::Agreement(herd(Single)), 100.0, 20.0),
+        row("ms until all five agree, P=16", Value::Agreement(herd(Deep)), 100.0, 20.0),
         row("bytes per connected client, its own server", Value::ClientBytes(Arm::Connected), 2500.0, 1000.0),
         row("bytes per stored client, the other servers", Value::ClientBytes(Arm::Stored), 350.0, 200.0),
         row("one server, 1000 connections / 50, P=16", rate(one(Wide), one(Deep)), 0.75, 0.9),
@@ -69,7 +70,8 @@ pub(super) fn rows() -> Vec<Row> {
         row("herd with log / without, P=1", rate(herd(Single), Arm::Unlogged(Single)), 0.80, 0.95),
         row("herd with log / without, P=16", rate(herd(Deep), Arm::Unlogged(Deep)), 0.65, 0.85),
         row("messages per update, idle", Value::Messages(Arm::Idle), 8.0, 8.0),
-        row("messages per update, saturated", Value::Messages(herd(Deep)), 8.0, 6.0),
+        row("messages per update, saturated, P=1", Value::Messages(herd(Single)), 8.0, 6.0),
+        row("messages per update, saturated, P=16", Value::Messages(herd(Deep)), 8.0, 6.0),
         row("WHATSAT, herd / Places stub alone", rate(Arm::Whatsat, Arm::Stub), 0.7, 0.95),
     ]
 }
