@@ -75,6 +75,11 @@ impl Arm {
         matches!(self, Self::Redis(..) | Self::HalfRedis)
     }
 
+    /// Whether it goes at a rate that is given.
+    pub(super) const fn is_paced(self) -> bool {
+        matches!(self, Self::Half | Self::HalfRedis | Self::Idle)
+    }
+
     /// Whether it is about memory, which does not move from round to round.
     pub(super) const fn is_memory(self) -> bool {
         matches!(self, Self::Connected | Self::Stored)

@@ -1,4 +1,4 @@
-//! Rates by arm.
+//! Highest rates by arm.
 
 use super::Round;
 use super::arm::Arm;
@@ -10,7 +10,7 @@ pub(super) fn bars(rounds: &[Round]) -> Bars {
         (!values.is_empty()).then(|| Bar { name: arm.to_string(), values })
     };
     Bars {
-        title: "Operations per second: median, least and most".into(),
-        bars: Arm::ALL.into_iter().filter_map(bar).collect(),
+        title: "Operations per second, in powers of ten: median, least and most".into(),
+        bars: Arm::ALL.into_iter().filter(|arm| !arm.is_paced()).filter_map(bar).collect(),
     }
 }
