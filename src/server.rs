@@ -228,7 +228,8 @@ impl Sessions {
         self.accepted += 1;
         metrics.accepted.increment(1);
         metrics.connections.increment(1.0);
-        let session = serve(stream, address, Arc::clone(&self.service), self.accepted, stop.clone(), admission);
+        note(&self.service.node, self.accepted, format_args!("connected from {address}"));
+        let session = serve(stream, Arc::clone(&self.service), self.accepted, stop.clone(), admission);
         self.tasks.spawn(session);
     }
 
@@ -257,20 +258,22 @@ impl Sessions {
     }
 }
 
-/// One session, with its notices in the log.
-async fn serve(
-    stream: impl AsyncRead + AsyncWrite + Unpin,
-    address: SocketAddr,
+/// One session. No async function: a block keeps what it captures in one place, where an async
+/// function has room for it twice, and there is one for each connection.
+#[allow(clippy::manual_async_fn)]
+fn serve(
+    mut stream: impl AsyncRead + AsyncWrite + Unpin,
     service: Arc<Service>,
     number: u64,
     stop: CancellationToken,
-    _admission: Admission,
-) -> Closed {
-    let node = Arc::clone(&service.node);
-    note(&node, number, format_args!("connected from {address}"));
-    let closed = session::run(stream, service, number, stop).await;
-    note(&node, number, format_args!("closed: {}", closed.text()));
-    closed
+    admission: Admission,
+) -> impl Future<Output = Closed> {
+    async move {
+        let closed = session::run(&mut stream, &service, number, &stop).await;
+        note(&service.node, number, format_args!("closed: {}", closed.text()));
+        drop(admission);
+        closed
+    }
 }
 
 fn note(node: &Node, connection: u64, what: std::fmt::Arguments<'_>) {

@@ -11,14 +11,14 @@ mod whatsat_quota;
 use std::future::poll_fn;
 use std::io;
 use std::net::IpAddr;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::task::yield_now;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, Sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 pub use self::admission::Admission;
@@ -76,14 +76,17 @@ impl Service {
 }
 
 /// Serves a client until either side is done, and says why it ended.
-pub async fn run<S>(mut stream: S, service: Arc<Service>, connection: u64, stop: CancellationToken) -> Closed
+///
+/// Borrows all that it needs: what an async function is given has its room twice in the future,
+/// and there is one for each connection.
+pub async fn run<S>(stream: &mut S, service: &Service, connection: u64, stop: &CancellationToken) -> Closed
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let closed = Session::new(&service, connection).serve(&mut stream, stop).await;
+    let closed = Session::new(service, connection).serve(stream, stop).await;
     if matches!(closed, Closed::AfterReply | Closed::Shutdown) {
         // The connection is closed in any case.
-        let _ = timeout(LINGER, part(&mut stream)).await;
+        let _ = timeout(LINGER, part(stream)).await;
     }
     closed
 }
@@ -133,13 +136,14 @@ impl<'s> Session<'s> {
         }
     }
 
-    async fn serve<S>(&mut self, stream: &mut S, stop: CancellationToken) -> Closed
+    async fn serve<S>(&mut self, stream: &mut S, stop: &CancellationToken) -> Closed
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
         let mut stopped = pin!(stop.cancelled());
+        let mut alarm = Alarm::default();
         loop {
-            let deadline = self.deadline();
+            alarm.set(self.deadline());
             tokio::select! {
                 biased;
                 turn = poll_fn(|cx| scratch::with(|scratch| self.turn(stream, cx, scratch))) => match turn {
@@ -148,7 +152,7 @@ impl<'s> Session<'s> {
                     Err(_) => return Closed::Error,
                 },
                 () = &mut stopped, if !self.stopping => self.stop(),
-                () = wait_until(deadline) => {
+                () = alarm.rings() => {
                     if let Some(closed) = self.time_is_up() {
                         return closed;
                     }
@@ -294,9 +298,24 @@ impl<'s> Session<'s> {
     }
 }
 
-async fn wait_until(deadline: Option<Instant>) {
-    match deadline {
-        Some(deadline) => sleep_until(deadline).await,
-        None => std::future::pending().await,
+/// A deadline, which most connections do not have: a timer is large, and is made only for one.
+#[derive(Default)]
+struct Alarm(Option<Pin<Box<Sleep>>>);
+
+impl Alarm {
+    fn set(&mut self, deadline: Option<Instant>) {
+        match (deadline, &mut self.0) {
+            (None, timer) => *timer = None,
+            (Some(deadline), None) => self.0 = Some(Box::pin(sleep_until(deadline))),
+            (Some(deadline), Some(timer)) if timer.deadline() != deadline => timer.as_mut().reset(deadline),
+            (Some(_), Some(_)) => {}
+        }
+    }
+
+    async fn rings(&mut self) {
+        match &mut self.0 {
+            Some(timer) => timer.await,
+            None => std::future::pending().await,
+        }
     }
 }

@@ -201,7 +201,7 @@ fn put_together(
     setting: Setting,
 ) -> Trial {
     let Setting { servers, origin, equal_at_end, between } = setting;
-    let Loaded { report, series } = loaded;
+    let Loaded { report, series, .. } = loaded;
     let seconds = Seconds::new(&series, origin);
     let case = |(fault, time, note): (Fault, std::ops::Range<f64>, String)| {
         let next = time.end + between.as_secs_f64();

@@ -19,10 +19,12 @@
 //! - [`rolling_kill`]: killing one server after the other under load
 //! - [`faults`]: networks, disks, processes and services that fail
 //! - [`generator`]: what the load generator itself costs, and how fast it can be
+//! - [`beyond_capacity`]: what an open and a closed loop say of a server that is asked too much
 //! - [`ground`]: how fast and how small it all is, beside other programs of the same session
 
 pub mod agreement;
 pub mod bars;
+pub mod beyond_capacity;
 pub mod byte_relay;
 pub mod companion;
 pub mod demo;

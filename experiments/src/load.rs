@@ -56,6 +56,8 @@ pub struct Loaded {
     pub report: Report,
     /// Its run second by second.
     pub series: Vec<Second>,
+    /// Its exit code.
+    pub code: Option<i32>,
 }
 
 impl Load<'_> {
@@ -126,7 +128,7 @@ impl Loading {
         let report = serde_json::from_slice(&fs::read(result)?)?;
         let lines = fs::read_to_string(series)?;
         let series = lines.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
-        Ok(Loaded { report, series })
+        Ok(Loaded { report, series, code: status.code() })
     }
 
     /// What it said last, if it failed and that was not shown.

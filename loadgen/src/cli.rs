@@ -19,7 +19,8 @@ pub(crate) use self::scenario::arguments;
 #[derive(Debug, Parser)]
 #[command(name = "loadgen", version, args_conflicts_with_subcommands = true, args_override_self = true)]
 #[command(after_help = "Exit codes: 0 fine, 1 set-up failed, 2 usage, 3 wrong answers or lost updates, \
-    4 this program could not keep up (the result is invalid), 99 an objective was missed; the first that applies.")]
+    4 this program could not keep up (the result is invalid), 99 an objective was missed; the first that applies. \
+    130: the run was left before there was a result.")]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
@@ -51,6 +52,14 @@ pub(crate) enum Command {
         #[arg(required = true)]
         files: Vec<PathBuf>,
         /// Where the result goes, as JSON.
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
+    /// Measures servers of known behaviour on loopback, which takes some fifteen seconds, and compares:
+    /// delays, a stall, replies that never come, lost updates, wrong answers. Exit codes: 0 all is
+    /// measured right, 1 something is not, 4 the machine was too busy to tell.
+    SelfTest {
+        /// Where the result goes, as JSON; times are in nanoseconds.
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
     },

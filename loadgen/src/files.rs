@@ -7,6 +7,7 @@ use std::path::Path;
 use anyhow::{Context, bail};
 use loadgen::hgrm;
 use loadgen::report::{Report, Summary, VERSION};
+use serde::Serialize;
 
 /// Reads a result.
 pub(crate) fn read(path: &Path) -> anyhow::Result<Report> {
@@ -20,8 +21,8 @@ pub(crate) fn read(path: &Path) -> anyhow::Result<Report> {
 }
 
 /// Writes a result.
-pub(crate) fn write(report: &Report, path: &Path) -> anyhow::Result<()> {
-    let json = serde_json::to_string_pretty(report)? + "\n";
+pub(crate) fn write(result: &impl Serialize, path: &Path) -> anyhow::Result<()> {
+    let json = serde_json::to_string_pretty(result)? + "\n";
     fs::write(path, json).with_context(|| format!("cannot write the result to {}", path.display()))
 }
 

@@ -9,12 +9,15 @@
 //! - [`probe`]: how long an update takes from server to server
 //! - [`measure`], [`record`], [`steps`], [`live`]: what was measured, in all, as the rate changed,
 //!   and since the last look
+//! - [`watch`]: who looks, and may end a run early
 //! - [`report`], [`series`], [`slo`]: the result, the run second by second, and objectives
+//! - [`fake`], [`self_test`]: servers of known behaviour, and whether this program measures it right
 //! - [`stored`], [`hgrm`], [`hlog`]: histograms in the formats of HdrHistogram
 
 mod clock;
 mod connection;
 mod digits;
+pub mod fake;
 pub mod hgrm;
 pub mod hlog;
 pub mod live;
@@ -27,10 +30,12 @@ pub mod record;
 pub mod report;
 pub mod run;
 pub mod search;
+pub mod self_test;
 pub mod series;
 pub mod slo;
 pub mod steps;
 pub mod stored;
 pub mod timer;
+pub mod watch;
 pub mod wire;
 mod worker;

@@ -3,20 +3,22 @@
 mod cli;
 mod files;
 mod find_max;
+mod metrics;
 mod progress;
+mod view;
+mod watcher;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::{CommandFactory, Parser};
-use loadgen::hlog::IntervalLog;
 use loadgen::report::{Report, diff, merge, table};
-use loadgen::run;
-use loadgen::series::Phase;
+use loadgen::run::{self, RunError};
+use loadgen::self_test::{self, Verdict};
 
 use self::cli::{Cli, Command, Run};
-use self::progress::Progress;
+use self::watcher::Watcher;
 
 /// Wrong answers were seen.
 const WRONG: u8 = 3;
@@ -24,6 +26,8 @@ const WRONG: u8 = 3;
 const INVALID: u8 = 4;
 /// An objective was missed.
 const SLO_MISSED: u8 = 99;
+/// Who watched the run did not wait for a result; shells say the same of what Ctrl-C ended.
+const LEFT: u8 = 130;
 
 fn main() -> ExitCode {
     let arguments = match cli::arguments(std::env::args_os().collect()) {
@@ -34,32 +38,31 @@ fn main() -> ExitCode {
         }
     };
     let cli = Cli::parse_from(arguments);
-    let done = match cli.command {
+    let done: anyhow::Result<ExitCode> = match cli.command {
         None if cli.run.find_max.is_some() => {
-            find_max::find_max(&cli.run).and_then(|report| kept(report, &cli.run)).map(Some)
+            find_max::find_max(&cli.run).and_then(|report| kept(report, &cli.run)).map(|report| verdict(&report))
         }
-        None => load(&cli.run).map(Some),
+        None => load(&cli.run).map(|report| verdict(&report)),
         Some(Command::Report { file, hgrm }) => {
-            files::read(&file).and_then(|report| show(report, hgrm.as_deref())).map(Some)
+            files::read(&file).and_then(|report| show(report, hgrm.as_deref())).map(|report| verdict(&report))
         }
-        Some(Command::Merge { files, out }) => merged(&files, out.as_deref()).map(Some),
-        Some(Command::Diff { a, b }) => compared(&a, &b).map(|()| None),
+        Some(Command::Merge { files, out }) => merged(&files, out.as_deref()).map(|report| verdict(&report)),
+        Some(Command::Diff { a, b }) => compared(&a, &b).map(|()| ExitCode::SUCCESS),
+        Some(Command::SelfTest { out }) => self_test(out.as_deref()),
         Some(Command::Completions { shell }) => {
             clap_complete::generate(shell, &mut Cli::command(), "loadgen", &mut std::io::stdout());
-            Ok(None)
+            Ok(ExitCode::SUCCESS)
         }
         Some(Command::Man) => {
             let page = clap_mangen::Man::new(Cli::command()).render(&mut std::io::stdout());
-            page.map(|()| None).context("cannot print the manual page")
+            page.map(|()| ExitCode::SUCCESS).context("cannot print the manual page")
         }
     };
-    match done {
-        Ok(report) => report.map_or(ExitCode::SUCCESS, |report| verdict(&report)),
-        Err(error) => {
-            eprintln!("loadgen: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    done.unwrap_or_else(|error| {
+        eprintln!("loadgen: {error:#}");
+        let is_left = matches!(error.downcast_ref(), Some(RunError::Left));
+        if is_left { ExitCode::from(LEFT) } else { ExitCode::FAILURE }
+    })
 }
 
 /// The exit code of a run.
@@ -78,24 +81,9 @@ fn verdict(report: &Report) -> ExitCode {
 fn load(options: &Run) -> anyhow::Result<Report> {
     let plan = options.plan()?;
     cli::raise_descriptor_limit(plan.own_clients().count())?;
-    let (warm_up, duration) = (plan.warm_up, plan.duration);
-    let mut progress = Progress::new(warm_up + duration);
-    let mut series = options.series()?;
-    let mut log = options.interval_log()?;
-    let mut written = Ok(());
-    let outcome = run::run(plan, |elapsed, glance| {
-        let phase = Phase::at(elapsed, warm_up, duration);
-        progress.show(elapsed, phase, &glance);
-        if let Some(log) = &mut log {
-            log.add(elapsed, &glance.recent.iamat, &glance.recent.whatsat);
-        }
-        if let (Some(series), Ok(())) = (&mut series, &written) {
-            written = series.write(elapsed, phase, &glance);
-        }
-    })?;
-    progress.finish();
-    written.context("cannot write the series")?;
-    log.map_or(Ok(()), IntervalLog::finish).context("cannot write the log of response times")?;
+    let mut watcher = Watcher::new(options, &plan)?;
+    let outcome = run::watched(plan, &mut watcher)?;
+    watcher.finish()?;
     kept(Report::new(&outcome, &options.slo), options)
 }
 
@@ -127,4 +115,19 @@ fn merged(paths: &[PathBuf], out: Option<&Path>) -> anyhow::Result<Report> {
 fn compared(a: &Path, b: &Path) -> anyhow::Result<()> {
     print!("{}", diff(&files::read(a)?, &files::read(b)?)?);
     Ok(())
+}
+
+/// Whether this program measures right.
+fn self_test(out: Option<&Path>) -> anyhow::Result<ExitCode> {
+    cli::raise_descriptor_limit(self_test::CONNECTIONS)?;
+    let result = self_test::run()?;
+    if let Some(path) = out {
+        files::write(&result, path)?;
+    }
+    print!("{}", self_test::table(&result));
+    Ok(match result.verdict() {
+        Verdict::Ok => ExitCode::SUCCESS,
+        Verdict::Invalid => ExitCode::from(INVALID),
+        Verdict::Failed => ExitCode::FAILURE,
+    })
 }

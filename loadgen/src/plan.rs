@@ -122,6 +122,14 @@ impl Plan {
         (self.shard.number - 1..self.clients).step_by(self.shard.of)
     }
 
+    /// What the clients that are simulated here have of the rate of all.
+    #[must_use]
+    #[allow(clippy::cast_precision_loss)]
+    pub fn own_part(&self, rate: Rate) -> Rate {
+        let part = self.own_clients().count() as f64 / self.clients as f64;
+        Rate { from: rate.from * part, to: rate.to * part, ..rate }
+    }
+
     /// The clients of one thread.
     pub fn clients_of(&self, thread: usize) -> impl Iterator<Item = usize> {
         self.own_clients().skip(thread).step_by(self.threads)

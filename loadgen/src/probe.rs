@@ -21,7 +21,7 @@ use self::tap::{Tap, Tapped};
 use self::waiting::{Waiting, Write};
 use crate::clock::{RunClock, wall};
 use crate::connection::{Connection, ReadError};
-use crate::live::Live;
+use crate::live::{Live, Sights};
 use crate::measure::{histogram, nanos};
 use crate::movement::{Position, Walk};
 use crate::plan::Plan;
@@ -100,8 +100,7 @@ pub(crate) struct Probe {
     tap: Option<Tap>,
     live: Arc<Live>,
     /// What was seen, and not seen in time, since that was last shown.
-    recent: Histogram<u64>,
-    unseen: u64,
+    recent: Sights,
     buffer: Vec<u8>,
 }
 
@@ -123,8 +122,7 @@ impl Probe {
             seen: Propagation::new(servers),
             tap,
             live,
-            recent: histogram(),
-            unseen: 0,
+            recent: Sights::new(servers),
             buffer: vec![0; 16 << 10],
             plan,
         };
@@ -144,13 +142,14 @@ impl Probe {
 
     /// Writes until the run's end, and watches until all is seen or lost.
     pub(crate) fn run(mut self, clock: RunClock) -> io::Result<Propagation> {
-        let measured = nanos(self.plan.warm_up)..nanos(self.plan.warm_up + self.plan.duration);
+        let mut measured = nanos(self.plan.warm_up)..nanos(self.plan.warm_up + self.plan.duration);
         let mut events = Events::with_capacity(64);
         let (mut due, mut next_tick, mut last_stamp) = (self.interval, 0, 0);
         let mut origins = (0..self.connections.len()).cycle();
         self.tap.iter().for_each(|tap| tap.start(clock));
         loop {
             let now = clock.now();
+            measured.end = self.live.end(measured.end);
             if due <= now && due < measured.end {
                 last_stamp = wall().max(last_stamp + 1);
                 self.write(origins.next().unwrap_or_default(), last_stamp, measured.contains(&due), clock);
@@ -158,7 +157,7 @@ impl Probe {
                 due = (due + self.interval).max(now);
             }
             if now >= next_tick {
-                next_tick = now + TICK;
+                next_tick = (now / TICK + 1) * TICK;
                 self.show();
                 self.open_missing()?;
             }
@@ -182,7 +181,7 @@ impl Probe {
     }
 
     fn show(&mut self) {
-        self.live.saw(&mut self.recent, std::mem::take(&mut self.unseen));
+        self.live.saw(&mut self.recent);
     }
 
     /// Writes an update at its origin and asks the others for it, unless the tap watches alone.
@@ -251,7 +250,7 @@ impl Probe {
                 let waiting = &mut self.waiting[origin][observer];
                 let lost = waiting.take_lost(now);
                 self.seen.lost[origin][observer] += lost;
-                self.unseen += lost;
+                self.recent.lose(origin, observer, lost);
                 if waiting.asked.is_some_and(|asked| asked + LOST_AFTER < now) {
                     self.broke(observer);
                 } else if waiting.is_due(now) {
@@ -275,7 +274,7 @@ impl Probe {
             let pair = &mut waiting[origin][server];
             let since = pair.unseen_at.max(pair.asked.unwrap_or(now));
             for write in pair.take_shown(shown) {
-                recent.saturating_record(now.saturating_sub(write.written));
+                recent.saw(origin, server, now.saturating_sub(write.written));
                 if write.measured {
                     seen.latency[origin][server].saturating_record(now.saturating_sub(write.written));
                     seen.resolution.saturating_record(now.saturating_sub(since.max(write.written)));

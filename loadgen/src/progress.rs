@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use loadgen::live::Glance;
 use loadgen::series::Phase;
+use loadgen::watch::Moment;
 
 /// Shows progress on standard error.
+#[derive(Debug)]
 pub(crate) struct Progress {
     end: Duration,
     in_place: bool,
@@ -15,11 +17,12 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
+    /// Progress of a run that is to send for so long.
     pub(crate) fn new(end: Duration) -> Self {
         Self { end, in_place: stderr().is_terminal(), shown: false }
     }
 
-    pub(crate) fn show(&mut self, elapsed: Duration, phase: Phase, glance: &Glance) {
+    pub(crate) fn show(&mut self, Moment { elapsed, phase }: Moment, glance: &Glance) {
         let phase = match phase {
             Phase::WarmUp => "warm-up",
             Phase::Measure => "measure",
@@ -41,8 +44,10 @@ impl Progress {
         let _ = if self.in_place { write!(stderr(), "\r{line}\x1b[K") } else { writeln!(stderr(), "{line}") };
         self.shown = true;
     }
+}
 
-    pub(crate) fn finish(self) {
+impl Drop for Progress {
+    fn drop(&mut self) {
         if self.in_place && self.shown {
             let _ = writeln!(stderr());
         }

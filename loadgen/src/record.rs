@@ -6,6 +6,7 @@ use crate::measure::{Latencies, histogram};
 use crate::oracle::{Answer, Wrong};
 use crate::plan::Operation;
 use crate::steps::Steps;
+pub use crate::worker::busy::Shares;
 
 /// Wrong answers that are kept in full; the rest is counted. Half of the room is not for lost
 /// updates, of which there are many where something is down.
@@ -25,8 +26,8 @@ pub struct Record {
     pub handover: Histogram<u64>,
     /// Where the rate changes: response times by what was offered.
     pub steps: Steps,
-    /// By thread the share of the measured time for which it used a processor, 0 to 1.
-    pub busy: Vec<f64>,
+    /// How each thread spent the measured time.
+    pub threads: Vec<Shares>,
     /// Commands of the whole run.
     pub counts: Counts,
     /// How old what stale answers lacked was, in nanoseconds.
@@ -65,7 +66,7 @@ impl Default for Record {
             invalid: Latencies::default(),
             handover: histogram(),
             steps: Steps::default(),
-            busy: Vec::new(),
+            threads: Vec::new(),
             counts: Counts::default(),
             stale: histogram(),
             wrong: Vec::new(),
@@ -109,7 +110,7 @@ impl Record {
         self.whatsat.add(&other.whatsat);
         self.invalid.add(&other.invalid);
         self.steps.add(&other.steps);
-        self.busy.extend(&other.busy);
+        self.threads.extend(&other.threads);
         for (sum, part) in [(&mut self.stale, &other.stale), (&mut self.handover, &other.handover)] {
             sum.add(part).expect("all histograms have the same bounds");
         }

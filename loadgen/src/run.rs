@@ -7,14 +7,13 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 
-use rustix::time::{ClockId, clock_gettime};
-
-use crate::clock::RunClock;
+use crate::clock::{RunClock, processor_time};
 use crate::live::{Glance, Live};
 use crate::plan::Plan;
 use crate::probe::tap::{Tap, TapError};
 use crate::probe::{Probe, Propagation};
 use crate::record::Record;
+use crate::watch::{EachSecond, Looks, Watch};
 use crate::worker::Worker;
 
 /// How long a first connection to a server may take.
@@ -25,7 +24,7 @@ const LEAD: Duration = Duration::from_millis(20);
 /// What a run has shown.
 #[derive(Debug)]
 pub struct Outcome {
-    /// The plan that was run.
+    /// The plan that was run, with the duration that it was given before it ended.
     pub plan: Plan,
     /// When it started.
     pub started: SystemTime,
@@ -56,6 +55,9 @@ pub enum RunError {
     /// A server's links cannot be observed.
     #[error(transparent)]
     Tap(#[from] TapError),
+    /// Who watched the run did not wait for its end, or wanted it before anything was measured.
+    #[error("the run was left before there was a result")]
+    Left,
     /// A thread panicked: a defect.
     #[error("a thread of the load generator panicked")]
     Panic,
@@ -65,11 +67,19 @@ pub enum RunError {
 ///
 /// # Errors
 /// [`RunError`], if the run did not come about or not to its end.
-pub fn run(plan: Plan, mut show: impl FnMut(Duration, Glance)) -> Result<Outcome, RunError> {
+pub fn run(plan: Plan, show: impl FnMut(Duration, Glance)) -> Result<Outcome, RunError> {
+    watched(plan, EachSecond(show))
+}
+
+/// Runs a plan, and lets somebody watch it who may end it early.
+///
+/// # Errors
+/// [`RunError`], if the run did not come about or not to its end.
+pub fn watched(plan: Plan, watch: impl Watch) -> Result<Outcome, RunError> {
     reach_all(&plan)?;
     let tap = plan.tap.as_ref().map(|tap| Tap::join(&plan, tap)).transpose()?;
     let plan = Arc::new(plan);
-    let live = Arc::new(Live::default());
+    let live = Arc::new(Live::new(plan.servers.len()));
     let (progress, done) = channel();
     let mut workers = Vec::new();
     for thread in 0..plan.threads {
@@ -89,22 +99,23 @@ pub fn run(plan: Plan, mut show: impl FnMut(Duration, Glance)) -> Result<Outcome
         done.recv().map_err(|_| RunError::Panic)?.map_err(|error| RunError::Io("cannot connect the clients", error))?;
     }
 
-    let (started, cpu_before) = (SystemTime::now(), cpu());
+    let (started, cpu_before) = (SystemTime::now(), processor_time());
     let start = Instant::now() + LEAD;
     let clock = RunClock::starting_at(start);
     workers.iter().for_each(|worker| worker.start(clock));
     probe.iter().for_each(|probe| probe.start(clock));
-    let cpu_after = wait(&done, threads, start, &plan, |elapsed| show(elapsed, live.look()))?;
-    // What has come since the last whole second.
-    show(start.elapsed(), live.look());
+    let mut looks = Looks::new(&live, plan.warm_up, plan.duration, watch);
+    let cpu_after = wait(&done, threads, start, &mut looks)?;
+    looks.take_rest(start.elapsed());
 
     let mut record = Record::default();
     for worker in workers {
         record.add(&worker.join()?);
     }
     let propagation = probe.map(Running::join).transpose()?;
-    show(start.elapsed(), live.look());
-    let plan = Arc::try_unwrap(plan).unwrap_or_else(|plan| (*plan).clone());
+    looks.take_rest(start.elapsed());
+    let mut plan = Arc::try_unwrap(plan).unwrap_or_else(|plan| (*plan).clone());
+    plan.duration = looks.measured();
     Ok(Outcome { plan, started, record, propagation, cpu: cpu_after.saturating_sub(cpu_before) })
 }
 
@@ -120,37 +131,32 @@ fn reach_all(plan: &Plan) -> Result<(), RunError> {
     Ok(())
 }
 
-/// Waits for all threads, and looks at the run every second. Returns the processor time that
-/// was used when sending ended.
-fn wait(
+/// Waits for all threads, and takes looks at the run. Returns the processor time that was used
+/// when sending ended.
+fn wait<W: Watch>(
     done: &Receiver<io::Result<()>>,
     mut threads: usize,
     start: Instant,
-    plan: &Plan,
-    mut look: impl FnMut(Duration),
+    looks: &mut Looks<'_, W>,
 ) -> Result<Duration, RunError> {
-    let end = plan.warm_up + plan.duration;
-    let mut next_look = Duration::from_secs(1);
     let mut cpu_at_end = None;
     while threads > 0 {
-        let next = if cpu_at_end.is_none() { next_look.min(end) } else { next_look };
+        let next_look = looks.due();
+        let next = if cpu_at_end.is_none() { next_look.min(looks.end()) } else { next_look };
         match done.recv_timeout((start + next).saturating_duration_since(Instant::now())) {
             Ok(result) => {
                 result.map_err(|error| RunError::Io("the event loop failed", error))?;
                 threads -= 1;
             }
-            Err(RecvTimeoutError::Timeout) if next == next_look => {
-                look(next_look);
-                next_look += Duration::from_secs(1);
-            }
+            Err(RecvTimeoutError::Timeout) if next == next_look => looks.take()?,
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return Err(RunError::Panic),
         }
-        if start.elapsed() >= end {
-            cpu_at_end.get_or_insert_with(cpu);
+        if start.elapsed() >= looks.end() {
+            cpu_at_end.get_or_insert_with(processor_time);
         }
     }
-    Ok(cpu_at_end.unwrap_or_else(cpu))
+    Ok(cpu_at_end.unwrap_or_else(processor_time))
 }
 
 /// A thread that connects, waits for the start, and runs.
@@ -200,10 +206,4 @@ fn tell<T>(result: io::Result<T>) -> (io::Result<T>, io::Result<()>) {
             (Err(error), Err(copy))
         }
     }
-}
-
-/// Processor time of this process so far.
-fn cpu() -> Duration {
-    let time = clock_gettime(ClockId::ProcessCPUTime);
-    Duration::new(time.tv_sec.try_into().unwrap_or(0), time.tv_nsec.try_into().unwrap_or(0))
 }

@@ -104,11 +104,11 @@ impl Series {
             lost: glance.lost - self.lost,
             response_p50: micros(&responses, 50.0),
             response_p99: micros(&responses, 99.0),
-            lag_p99: micros(&recent.lags, 99.0),
-            seen: recent.seen.len(),
-            unseen: glance.unseen,
-            seen_p50: micros(&recent.seen, 50.0),
-            seen_p99: micros(&recent.seen, 99.0),
+            lag_p99: micros(&recent.lags(), 99.0),
+            seen: glance.sights.all.len(),
+            unseen: glance.sights.lost(),
+            seen_p50: micros(&glance.sights.all, 50.0),
+            seen_p99: micros(&glance.sights.all, 99.0),
         };
         (self.failed, self.wrong, self.lost) = (glance.failed, glance.wrong, glance.lost);
         let line = serde_json::to_string(&second)? + "\n";
@@ -124,20 +124,21 @@ fn micros(histogram: &Histogram<u64>, percentile: f64) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::live::{Counted, Live, Recent};
-    use crate::measure::histogram;
+    use crate::live::{Counted, Live, Recent, Sights};
 
     #[test]
     fn each_line_has_what_came_since_the_line_before() {
         let file = tempfile::NamedTempFile::new().unwrap();
         let mut series = Series::create(file.path()).unwrap();
-        let live = Live::default();
+        let live = Live::new(1);
         for (second, failed) in [(1, 3), (2, 0)] {
-            let mut recent = Recent::default();
-            recent.iamat.record(2_000_000).unwrap();
-            let counted = Counted { answered: 10 * second, failed, wrong: 2, lost: 1 };
+            let mut recent = Recent::new(1);
+            recent.iamat.response.record(2_000_000).unwrap();
+            let counted = Counted { offered: 0, answered: 10 * second, failed, wrong: 2, lost: 1 };
             live.add(&counted, &mut recent);
-            live.saw(&mut histogram(), second);
+            let mut sights = Sights::new(1);
+            sights.lose(0, 0, second);
+            live.saw(&mut sights);
             series.write(Duration::from_secs(second), Phase::Measure, &live.look()).unwrap();
         }
         let text = std::fs::read_to_string(file.path()).unwrap();

@@ -2,7 +2,7 @@
 //! and an oracle of its own. Clients ask only about clients of the same thread, so threads
 //! share nothing while they run.
 
-mod busy;
+pub(crate) mod busy;
 mod client;
 mod garbage;
 mod judge;
@@ -60,6 +60,8 @@ pub(crate) struct Worker {
     input: Vec<u8>,
     /// Lent to the connection that is written to.
     output: Vec<u8>,
+    /// Clients that had a connection when that was last shown.
+    connected: usize,
 }
 
 impl Worker {
@@ -76,7 +78,7 @@ impl Worker {
         let schedule = Schedule::new(&plan, clients.len(), &mut rng);
         let judge = Judge::new(&plan, oracle, live);
         let (input, burst, output) = (vec![0; BUFFER], Vec::new(), Vec::new());
-        let mut worker = Self { plan, poll, timer, clients, schedule, burst, judge, rng, input, output };
+        let mut worker = Self { plan, poll, timer, clients, schedule, burst, judge, rng, input, output, connected: 0 };
         worker.open_all()?;
         Ok(worker)
     }
@@ -110,16 +112,20 @@ impl Worker {
     /// Runs the plan: warm-up, measuring, waiting for what is under way, and the last look at
     /// every server.
     pub(crate) fn run(mut self, clock: RunClock) -> io::Result<Record> {
-        let end = nanos(self.plan.warm_up + self.plan.duration);
+        let planned_end = nanos(self.plan.warm_up + self.plan.duration);
+        // Before the start the clock stands still: what a closed loop sent then would seem to take no time.
+        #[allow(clippy::disallowed_methods)] // this thread has nothing else to do
+        std::thread::sleep(clock.until(0));
         let mut events = Events::with_capacity(1024);
         let begin = nanos(self.plan.warm_up);
         let (mut next_tick, mut set_for, mut busy) = (0, None, Busy::default());
         loop {
+            let end = self.judge.live.end(planned_end);
             let now = clock.now();
             busy.look(now, begin, end);
             self.send_due(now, end, clock);
             if now >= next_tick {
-                next_tick = now + TICK;
+                next_tick = (now / TICK + 1) * TICK;
                 self.tick(now);
             }
             let next_due = self.schedule.next_due().filter(|&due| due < end);
@@ -140,7 +146,7 @@ impl Worker {
                 }
             }
         }
-        self.judge.record.busy.push(busy.share());
+        self.judge.record.threads.push(busy.shares());
         self.judge.show();
         if self.plan.verify {
             verify::run(&self.plan, &mut self.judge, clock);
@@ -190,14 +196,16 @@ impl Worker {
     /// Something has happened on a client's connection.
     fn handle(&mut self, client: usize, clock: RunClock, end: u64) {
         self.flush(client, clock);
+        let server = self.clients[client].server;
         loop {
             let Some(connection) = &mut self.clients[client].connection else { return };
             let (mut replies, mut read_at) = (0, None);
             let judge = &mut self.judge;
             let read = connection.read(&mut self.input, |expected, reply| {
                 replies += 1;
+                // Only after it was read: before, it may not have been there yet.
                 let now = *read_at.get_or_insert_with(|| clock.moment());
-                judge.reply(client, &expected, reply, now);
+                judge.reply(client, server, &expected, reply, now);
             });
             let now = read_at.unwrap_or_else(|| clock.moment());
             if replies > 0
@@ -214,7 +222,7 @@ impl Worker {
                 Ok(false) => return,
                 Err(error) => {
                     if let ReadError::Unexpected(bytes) = error {
-                        self.judge.unexpected(&bytes);
+                        self.judge.unexpected(server, &bytes);
                     }
                     return self.broke(client, now.run);
                 }
@@ -233,6 +241,7 @@ impl Worker {
     /// Gives up connections that are too slow and opens those again that broke.
     fn tick(&mut self, now: u64) {
         let timeout = nanos(self.plan.timeout);
+        let connected_before = std::mem::take(&mut self.connected);
         for client in &mut self.clients {
             match client
                 .connection
@@ -249,7 +258,9 @@ impl Worker {
                 }
                 None => {}
             }
+            self.connected += usize::from(client.connection.is_some());
         }
+        self.judge.live.connected(self.connected, connected_before);
         self.judge.show();
     }
 }

@@ -49,9 +49,10 @@ fn bench_with(pipe: usize, limits: Limits) -> Bench {
     let places = Places::new(Silent(Arc::clone(&asked)), Duration::from_secs(3600), 1000, metrics.places.clone());
     let node = Arc::new(Node::new(&herd, 3, &limits, Clock::system(), metrics, IoLog::disabled()));
     let service = Arc::new(Service::new(node, places, limits, false));
-    let (client, theirs) = duplex(pipe);
+    let (client, mut theirs) = duplex(pipe);
     let stop = CancellationToken::new();
-    let session = tokio::spawn(session::run(theirs, service, 1, stop.clone()));
+    let stopped = stop.clone();
+    let session = tokio::spawn(async move { session::run(&mut theirs, &service, 1, &stopped).await });
     Bench { client, session, asked, stop }
 }
 

@@ -50,7 +50,7 @@ pub(crate) fn plan(herd: &Herd) -> Plan {
         .iter()
         .map(|server| Target { name: server.name.to_string(), address: server.clients.to_string().parse().unwrap() });
     Plan {
-        pace: Pace::Open { rate: Rate::every(Duration::from_millis(200), 200), spacing: Spacing::Fixed },
+        pace: Pace::every(Duration::from_millis(200), 200),
         max_lag: Duration::MAX,
         ..Plan::new(servers.collect(), vec![vec![0; 5]; 5], 200, "load".into())
     }

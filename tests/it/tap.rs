@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use loadgen::plan::{Mix, Pace, Plan, Rate, Spacing, Target};
+use loadgen::plan::{Mix, Pace, Plan, Target};
 use loadgen::probe::tap::{TapError, TapPlan};
 use loadgen::report::Report;
 use loadgen::run::{Outcome, RunError};
@@ -15,7 +15,7 @@ fn plan(herd: &RunningHerd, name: &str) -> Plan {
     let target = |(server, name)| Target { name, address: herd.clients_at(server) };
     let servers = herd.names().into_iter().enumerate().map(target).collect();
     Plan {
-        pace: Pace::Open { rate: Rate::every(Duration::from_millis(100), 50), spacing: Spacing::Fixed },
+        pace: Pace::every(Duration::from_millis(100), 50),
         mix: Mix { whatsat: 0.0, ..Mix::default() },
         duration: Duration::from_secs(2),
         max_lag: Duration::MAX,

@@ -5,31 +5,35 @@ use crate::experiment::Checks;
 use crate::statistics::median;
 use crate::table::{Table, count};
 
-/// The share of a core from which on a single thread is what holds up the rest.
-const BUSY: f64 = 0.95;
+/// The share of the time for which a thread that nobody lets wait has something to do.
+const NEVER_IDLE: f64 = 0.95;
 
 pub(super) fn table(factors: &GeneratorFactors, trials: &[Trial]) -> String {
     let mut out = "against a server that does next to nothing, one thread each\n\n".to_owned();
-    let headings = ["connections", "under way", "per second", "generator, µs", "responder, µs", "busy", "the limit is"];
+    let headings = ["connections", "under way", "per second", "generator, µs", "responder, µs", "idle", "the limit is"];
     let mut table = Table::new(&headings);
     for (place, arm) in factors.arms().iter().enumerate() {
         let speeds: Vec<&Speed> = trials.iter().map(|trial| &trial.arms[place]).collect();
         let over = |value: fn(&Speed) -> f64| speeds.iter().map(|speed| value(speed)).collect::<Vec<_>>();
-        let busy = [middle(&over(|speed| speed.generator_busy)), middle(&over(|speed| speed.responder_busy))];
+        let worked = [
+            middle(&over(|speed| speed.generator_busy + speed.generator_waited)),
+            middle(&over(|speed| speed.responder_busy + speed.responder_waited)),
+        ];
+        let idle = worked.map(|share| (1.0 - share).max(0.0) * 100.0);
         table.row([
             arm.connections.to_string(),
             arm.pipeline.to_string(),
             spread(&over(|speed| speed.per_second), count),
             spread(&over(|speed| speed.generator_us), micros),
             spread(&over(|speed| speed.responder_us), micros),
-            format!("{:.0} % + {:.0} %", busy[0] * 100.0, busy[1] * 100.0),
-            limit(busy).into(),
+            format!("{:.0} %, {:.0} %", idle[0], idle[1]),
+            limit(worked).into(),
         ]);
     }
     out += &table.text();
     out += "\nµs are processor time for an operation, of the generator with its oracle on every reply and of the\n\
-        responder; busy is the share of a core that each used. Neither is the limit where both wait for\n\
-        each other to wake up, or for a processor.\n\n";
+        responder. Idle is for how much of the time each had nothing to do; who never is, is the limit: both\n\
+        where they share a core, and neither where they wait for each other to wake up.\n\n";
     out += &memory(trials);
     if trials.len() > 1 {
         out += &format!("\nNumbers are medians of {} trials, with the least and the most.\n", trials.len());
@@ -51,7 +55,7 @@ fn memory(trials: &[Trial]) -> String {
 
 /// Which of the generator and the responder could do no more.
 fn limit([generator, responder]: [f64; 2]) -> &'static str {
-    match (generator >= BUSY, responder >= BUSY) {
+    match (generator >= NEVER_IDLE, responder >= NEVER_IDLE) {
         (true, true) => "both",
         (true, false) => "the generator",
         (false, true) => "the responder",
@@ -113,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_busy_is_the_limit() {
+    fn who_is_never_idle_is_the_limit() {
         let limits = [[0.99, 0.4], [0.4, 0.99], [0.97, 0.98], [0.6, 0.6]].map(limit);
         assert_eq!(limits, ["the generator", "the responder", "both", "neither"]);
     }

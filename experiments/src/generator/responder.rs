@@ -1,4 +1,4 @@
-//! A null responder's process, and how much processor time it takes.
+//! A null responder's process, and how it spends its time.
 
 use std::path::Path;
 use std::process::Stdio;
@@ -37,9 +37,10 @@ impl Responder {
         Ok(Self { child, id })
     }
 
-    /// Processor time that it has used so far.
-    pub(super) fn processor_time(&self) -> anyhow::Result<Duration> {
-        crate::processor_time::processor_time(self.id).context("/proc has no processor time of the null responder")
+    /// How much time its thread has spent so far.
+    pub(super) fn spent(&self) -> anyhow::Result<Spent> {
+        let text = std::fs::read_to_string(format!("/proc/{}/schedstat", self.id))?;
+        Spent::parse(&text).context("/proc does not say how the null responder spends its time")
     }
 
     /// Stops it.
@@ -48,5 +49,34 @@ impl Responder {
         let status = timeout(PATIENCE, self.child.wait()).await.context("the null responder does not stop")??;
         ensure!(status.success(), "the null responder ended with {status}");
         Ok(())
+    }
+}
+
+/// Time of a thread, in seconds.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Spent {
+    /// It used a processor.
+    pub(super) busy: f64,
+    /// It waited for one that others had.
+    pub(super) waited: f64,
+}
+
+impl Spent {
+    /// Reads a `schedstat` (proc(5)): nanoseconds of both, and how often it ran.
+    fn parse(text: &str) -> Option<Self> {
+        let mut seconds = text.split_whitespace().map(|field| field.parse().map(Duration::from_nanos));
+        let mut next = || Some(seconds.next()?.ok()?.as_secs_f64());
+        Some(Self { busy: next()?, waited: next()? })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_found_in_schedstat() {
+        assert_eq!(Spent::parse("1500000000 250000000 12\n"), Some(Spent { busy: 1.5, waited: 0.25 }));
+        assert_eq!(Spent::parse("x"), None);
     }
 }

@@ -21,6 +21,14 @@ pub enum Pace {
     },
 }
 
+impl Pace {
+    /// One command of each of so many clients in an interval, at even times.
+    #[must_use]
+    pub const fn every(interval: Duration, clients: usize) -> Self {
+        Self::Open { rate: Rate::every(interval, clients), spacing: Spacing::Fixed }
+    }
+}
+
 /// How the times between two commands of a client are distributed; their mean follows from the
 /// rate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -55,7 +63,7 @@ impl Rate {
     /// One command of each client in an interval.
     #[must_use]
     #[allow(clippy::cast_precision_loss)]
-    pub fn every(interval: Duration, clients: usize) -> Self {
+    pub const fn every(interval: Duration, clients: usize) -> Self {
         Self::constant(clients as f64 / interval.as_secs_f64())
     }
 

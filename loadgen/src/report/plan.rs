@@ -74,7 +74,7 @@ impl PlanReport {
     pub(super) fn new(plan: &Plan) -> Self {
         let clients = plan.own_clients().count();
         let (rate, spacing, pipeline) = match plan.pace {
-            Pace::Open { rate, spacing } => (Some(own_part(rate, clients, plan.clients)), Some(name(spacing)), None),
+            Pace::Open { rate, spacing } => (Some(plan.own_part(rate)), Some(name(spacing)), None),
             Pace::Closed { pipeline } => (None, None, Some(pipeline)),
         };
         Self {
@@ -106,13 +106,6 @@ impl RampReport {
     fn new(rate: Rate) -> Self {
         Self { from_per_second: rate.from, to_per_second: rate.to, over_s: rate.over.as_secs_f64() }
     }
-}
-
-/// What some clients of all have of a rate.
-#[allow(clippy::cast_precision_loss)]
-pub(super) fn own_part(rate: Rate, clients: usize, all: usize) -> Rate {
-    let part = clients as f64 / all as f64;
-    Rate { from: rate.from * part, to: rate.to * part, ..rate }
 }
 
 const fn name(spacing: Spacing) -> &'static str {

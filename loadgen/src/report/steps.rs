@@ -4,7 +4,6 @@ use serde::{Deserialize, Serialize};
 
 use super::Summary;
 use super::merge::MergeError;
-use super::plan::own_part;
 use super::sum;
 use crate::plan::{Pace, Plan};
 use crate::steps::Steps;
@@ -22,7 +21,7 @@ pub struct StepReport {
 
 pub(super) fn steps(steps: &Steps, plan: &Plan) -> Vec<StepReport> {
     let Pace::Open { rate, .. } = plan.pace else { return Vec::new() };
-    let rate = own_part(rate, plan.own_clients().count(), plan.clients);
+    let rate = plan.own_part(rate);
     let report = |step: crate::steps::Step<'_>| StepReport {
         middle_s: step.middle.as_secs_f64(),
         offered_per_second: rate.after(step.middle),

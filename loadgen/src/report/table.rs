@@ -36,17 +36,21 @@ fn headline(report: &Report) -> String {
             format!("open loop at {:.0} to {:.0} commands/s", ramp.from_per_second, ramp.to_per_second)
         }
         (_, Some(rate), _) => format!("open loop at {rate:.0} commands/s"),
-        (.., pipeline) => format!("closed loop, {} commands per client under way", pipeline.unwrap_or(1)),
+        (.., pipeline) => format!("closed loop, {} per client under way", plural(pipeline.unwrap_or(1), "command")),
     };
     format!(
-        "{} clients on {} servers, {pace}, {:.1} % WHATSAT;\n{} s measured after {} s of warm-up, seed {}\n",
-        plan.clients,
-        plan.servers.len(),
+        "{} on {}, {pace}, {:.1} % WHATSAT;\n{} s measured after {} s of warm-up, seed {}\n",
+        plural(plan.clients, "client"),
+        plural(plan.servers.len(), "server"),
         plan.whatsat * 100.0,
         plan.duration_s,
         plan.warm_up_s,
         plan.seed
     )
+}
+
+fn plural(count: usize, thing: &str) -> String {
+    format!("{count} {thing}{}", if count == 1 { "" } else { "s" })
 }
 
 fn operation(out: &mut String, name: &str, operation: &OperationReport) {

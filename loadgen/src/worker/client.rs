@@ -76,7 +76,7 @@ impl Client {
     /// Puts the next command, which was due at `due`, on the connection; without one it failed.
     pub(super) fn send(&mut self, due: u64, now: Moment, plan: &Plan, judge: &mut Judge, rng: &mut Rng) {
         let Some(mut connection) = self.connection.take() else {
-            judge.failed(1);
+            judge.unsent(self.server);
             return;
         };
         if plan.mix.garbage > 0.0 && rng.f64() < plan.mix.garbage && !self.roam.is_arriving() {

@@ -10,7 +10,7 @@ use crate::live::{Counted, Live, Recent};
 use crate::measure::nanos;
 use crate::oracle::{Answer, ClientId, Oracle, Question, ServerId, Span, Wrong};
 use crate::plan::{Operation, Plan};
-use crate::record::Record;
+use crate::record::{Counts, Record};
 use crate::steps::Steps;
 
 /// A command that a client has sent. Most are IAMATs; what the others need is kept elsewhere.
@@ -46,10 +46,12 @@ pub(super) struct Judge {
     pub(super) record: Record,
     /// Commands that are due within this time are measured.
     measured: Range<u64>,
-    live: Arc<Live>,
+    pub(super) live: Arc<Live>,
+    /// Commands that could not be sent because no connection stood.
+    unsent: u64,
     /// What was shown already.
     shown: Counted,
-    /// Times since they were last shown.
+    /// What was seen since that was last shown.
     recent: Recent,
     /// The times of the last replies, which are not in `recent` and `record` yet, and how many
     /// replies had all of them.
@@ -60,6 +62,7 @@ pub(super) struct Judge {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Times {
     operation: Operation,
+    server: ServerId,
     due: u64,
     written: u64,
     answered: u64,
@@ -68,14 +71,22 @@ struct Times {
 impl Judge {
     pub(super) fn new(plan: &Plan, oracle: Oracle, live: Arc<Live>) -> Self {
         let measured = nanos(plan.warm_up)..nanos(plan.warm_up + plan.duration);
-        let (shown, recent) = Default::default();
+        let (unsent, shown) = Default::default();
         let record = Record { steps: Steps::new(plan), ..Record::default() };
-        let none = Times { operation: Operation::Iamat, due: 0, written: 0, answered: 0 };
-        Self { oracle, record, measured, live, shown, recent, last: (none, 0) }
+        let recent = Recent::new(plan.servers.len());
+        let none = Times { operation: Operation::Iamat, server: 0, due: 0, written: 0, answered: 0 };
+        Self { oracle, record, measured, live, unsent, shown, recent, last: (none, 0) }
     }
 
-    /// Judges and measures a reply to a client's command that was read at `now`.
-    pub(super) fn reply(&mut self, client: ClientId, expected: &Expected<Command>, reply: &[u8], now: Moment) {
+    /// Judges and measures a server's reply to a client's command that was read at `now`.
+    pub(super) fn reply(
+        &mut self,
+        client: ClientId,
+        server: ServerId,
+        expected: &Expected<Command>,
+        reply: &[u8],
+        now: Moment,
+    ) {
         let judgement = match &expected.command {
             Command::Iamat { stamp } => {
                 let span = Span { written: *stamp, read: now.wall };
@@ -88,9 +99,10 @@ impl Judge {
                 Oracle::judge_invalid(line, reply).map(|()| Answer::Current)
             }
         };
+        self.recent.judged(server, &judgement);
         self.record.judged(judgement);
         let (operation, written) = (expected.command.operation(), expected.written().unwrap_or(now.run));
-        let times = Times { operation, due: expected.due, written, answered: now.run };
+        let times = Times { operation, server, due: expected.due, written, answered: now.run };
         if times == self.last.0 {
             self.last.1 += 1;
         } else {
@@ -101,13 +113,12 @@ impl Judge {
 
     /// Measures the last replies.
     fn measure(&mut self) {
-        let (Times { operation, due, written, answered }, count) = self.last;
+        let (Times { operation, server, due, written, answered }, count) = self.last;
         if count == 0 {
             return;
         }
         self.last.1 = 0;
-        self.recent.responses_of(operation).saturating_record_n(answered.saturating_sub(due), count);
-        self.recent.lags.saturating_record_n(written.saturating_sub(due), count);
+        self.recent.replies(operation, server, [due, written, answered], count);
         if self.measured.contains(&due) {
             self.record.latencies(operation).record(due, written, answered, count);
             self.record.steps.record(due - self.measured.start, answered.saturating_sub(due), count);
@@ -115,27 +126,41 @@ impl Judge {
     }
 
     /// Bytes came that no command asked for.
-    pub(super) fn unexpected(&mut self, bytes: &[u8]) {
-        self.record.wrong(Wrong::new("the server said something that it was not asked".into(), bytes));
+    pub(super) fn unexpected(&mut self, server: ServerId, bytes: &[u8]) {
+        self.wrong(server, Wrong::new("the server said something that it was not asked".into(), bytes));
+    }
+
+    /// A server said something wrong that is no reply to a client's command.
+    pub(super) fn wrong(&mut self, server: ServerId, wrong: Wrong) {
+        self.recent.wrong(server, &wrong);
+        self.record.wrong(wrong);
+    }
+
+    /// A command could not be sent because no connection stood.
+    pub(super) fn unsent(&mut self, server: ServerId) {
+        self.unsent += 1;
+        self.failed(server, 1);
     }
 
     /// Commands that were not sent, or whose connection broke before a reply came.
-    pub(super) fn failed(&mut self, commands: usize) {
+    fn failed(&mut self, server: ServerId, commands: usize) {
         self.record.counts.failed += commands as u64;
+        self.recent.servers[server].failed += commands as u64;
     }
 
     /// A connection broke while these commands were under way.
     pub(super) fn broke(&mut self, server: ServerId, under_way: &VecDeque<Expected<Command>>, now: u64) {
         self.oracle.connection_lost(server, now);
-        self.failed(under_way.len());
+        self.failed(server, under_way.len());
     }
 
     /// A connection was given up because a reply took too long: all that was under way on it
     /// counts with the time it had.
     pub(super) fn timed_out(&mut self, server: ServerId, under_way: &VecDeque<Expected<Command>>, now: u64) {
         self.oracle.connection_lost(server, now);
+        self.failed(server, under_way.len());
+        self.recent.servers[server].timeouts += under_way.len() as u64;
         for expected in under_way {
-            self.failed(1);
             if self.measured.contains(&expected.due) {
                 self.record.latencies(expected.command.operation()).record_timeout(expected.due, now);
                 self.record.steps.record(expected.due - self.measured.start, now - expected.due, 1);
@@ -148,14 +173,16 @@ impl Judge {
         self.measure();
         let counts = &self.record.counts;
         let before = &self.shown;
+        let offered = counts.sent + self.unsent;
         let new = Counted {
+            offered: offered - before.offered,
             answered: counts.answered - before.answered,
             failed: counts.failed - before.failed,
             wrong: counts.wrong - before.wrong,
             lost: counts.lost - before.lost,
         };
         self.live.add(&new, &mut self.recent);
-        self.shown =
-            Counted { answered: counts.answered, failed: counts.failed, wrong: counts.wrong, lost: counts.lost };
+        let Counts { answered, failed, wrong, lost, .. } = *counts;
+        self.shown = Counted { offered, answered, failed, wrong, lost };
     }
 }

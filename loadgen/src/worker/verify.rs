@@ -52,7 +52,7 @@ fn ask_until_sure(
                 match judge.oracle.judge(question, &reply) {
                     Ok(Answer::Stale(_)) if clock.now() < deadline => still_unsure.push(about),
                     Ok(_) => {}
-                    Err(wrong) => judge.record.wrong(wrong),
+                    Err(wrong) => judge.wrong(server, wrong),
                 }
             }
         }

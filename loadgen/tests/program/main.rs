@@ -1,20 +1,21 @@
 //! The `loadgen` program against servers that are right, wrong, slow or not there.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
-mod fake;
 mod observed;
+mod self_test;
 mod tap;
 
-use std::process::{Command, Output};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::process::{Command, Output, Stdio};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use loadgen::fake::{Fake, Fault};
 use loadgen::report::Report;
 use loadgen::series::{Phase, Second};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
-
-use self::fake::{Fake, Fault};
 
 /// What a run has left behind.
 struct Run {
@@ -61,7 +62,7 @@ fn finished(folder: &TempDir, output: Output) -> Run {
 
 fn run(fault: Fault, options: &[&str]) -> Run {
     let folder = TempDir::new().unwrap();
-    let server = Fake::start(fault);
+    let server = Fake::start(fault).unwrap();
     let output = loadgen(&folder, server.port, options).output().unwrap();
     finished(&folder, output)
 }
@@ -84,7 +85,7 @@ fn a_right_server_is_found_right() {
 #[test]
 fn the_series_adds_up_to_the_result() {
     let folder = TempDir::new().unwrap();
-    let server = Fake::start(Fault::AnswersStale);
+    let server = Fake::start(Fault::AnswersStale).unwrap();
     let file = folder.path().join("series.ndjson");
     let options = ["--whatsat", "50%", "--duration", "2s", "--ndjson", file.to_str().unwrap()];
     let run = finished(&folder, loadgen(&folder, server.port, &options).output().unwrap());
@@ -109,6 +110,7 @@ fn the_closed_loop_keeps_so_many_commands_under_way() {
     assert!(report.iamat.response.count > 1000, "{}", run.table);
     let shares = &report.generator.busy;
     assert!(shares.len() == 2 && shares.iter().all(|share| (0.0..=1.0).contains(share)), "{shares:?}");
+    assert!(report.iamat.response.min > 0.0, "nothing is sent before the run's clock goes");
 }
 
 #[test]
@@ -150,7 +152,7 @@ fn objectives_decide_the_exit_code_of_a_run_that_is_right() {
 #[test]
 fn a_stall_of_the_server_is_felt_by_all_who_would_have_waited() {
     let stall = Duration::from_millis(400);
-    let run = run(Fault::Stalls(stall), &["--duration", "2s"]);
+    let run = run(Fault::Stalls { at: 400, time: stall }, &["--duration", "2s"]);
     let response = run.report.unwrap().iamat.response;
     assert!(response.max >= stall.as_secs_f64() * 1e6, "{response:?}");
     // 400 ms of 2 s: a fifth of all commands were due meanwhile, and half of those waited for
@@ -161,9 +163,9 @@ fn a_stall_of_the_server_is_felt_by_all_who_would_have_waited() {
 #[test]
 fn a_run_in_which_the_generator_itself_was_late_is_invalid() {
     let folder = TempDir::new().unwrap();
-    let server = Fake::start(Fault::None);
+    let server = Fake::start(Fault::None).unwrap();
     let mut command = loadgen(&folder, server.port, &["--max-lag", "10ms"]);
-    command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
     let child = command.spawn().unwrap();
     while server.commands.load(Ordering::Relaxed) < 10 {
         std::thread::sleep(Duration::from_millis(1));
@@ -254,6 +256,60 @@ fn connections_are_opened_no_faster_than_asked_for() {
     assert!(started.elapsed() >= Duration::from_millis(19 * 25 + 1000));
 }
 
+/// Where a run says that it serves metrics.
+fn metrics_address(words: &mut impl BufRead) -> String {
+    let mut line = String::new();
+    while !line.starts_with("metrics at http://") {
+        line.clear();
+        assert!(words.read_line(&mut line).unwrap() > 0, "no address");
+    }
+    line.trim().trim_start_matches("metrics at http://").trim_end_matches("/metrics").to_owned()
+}
+
+fn get(address: &str, path: &str) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.write_all(format!("GET {path} HTTP/1.1\r\nhost: x\r\n\r\n").as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+#[test]
+fn a_run_serves_its_figures_while_it_is_under_way() {
+    let folder = TempDir::new().unwrap();
+    let server = Fake::start(Fault::None);
+    let options = ["--metrics", "0", "--duration", "1h", "--whatsat", "20%", "--unknown", "50%"];
+    let mut command = loadgen(&folder, server.port, &options);
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut words = BufReader::new(child.stderr.take().unwrap());
+    let address = metrics_address(&mut words);
+    assert!(address.starts_with("127.0.0.1:"));
+    let value = |text: &str, series: &str| {
+        let line = text.lines().find_map(|line| line.strip_prefix(&format!("{series} ")));
+        line.unwrap_or_else(|| panic!("{series} is not in {text}")).parse::<f64>().unwrap()
+    };
+    let [iamats, whatsats] = ["iamat", "whatsat"]
+        .map(|operation| format!("loadgen_replies_total{{operation=\"{operation}\",server=\"Clark\"}}"));
+    let text = loop {
+        let text = get(&address, "/metrics");
+        if value(&text, &iamats) > 100.0 && value(&text, &whatsats) > 5.0 {
+            break text;
+        }
+    };
+    assert!(text.starts_with("HTTP/1.1 200 OK"), "{text}");
+    for (series, expected) in [
+        ("loadgen_wrong_total{server=\"Clark\"}", 0.0),
+        ("loadgen_clients_connected", 20.0),
+        ("loadgen_phase{phase=\"measure\"}", 1.0),
+        ("loadgen_response_seconds_count{operation=\"iamat\"}", value(&text, &iamats)),
+    ] {
+        assert!((value(&text, series) - expected).abs() < 0.5, "{series} in {text}");
+    }
+    assert!(get(&address, "/").contains("/metrics") && get(&address, "/x").starts_with("HTTP/1.1 404"));
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
 /// The numbers of the clients that a server has heard of, without the probe's.
 fn client_numbers(server: &Fake) -> std::collections::BTreeSet<u32> {
     let known = server.known.lock().unwrap();
@@ -266,7 +322,7 @@ fn two_shards_have_different_clients_and_merge_into_one_run() {
     let folders = [(); 2].map(|()| TempDir::new().unwrap());
     let mut numbers = Vec::new();
     for (folder, shard) in folders.iter().zip(["1/2", "2/2"]) {
-        let server = Fake::start(Fault::None);
+        let server = Fake::start(Fault::None).unwrap();
         let output = loadgen(folder, server.port, &["--shard", shard]).output().unwrap();
         assert_eq!(output.status.code(), Some(0));
         numbers.push(client_numbers(&server));
@@ -285,7 +341,7 @@ fn two_shards_have_different_clients_and_merge_into_one_run() {
     assert_eq!(both.iamat.response.count, one.iamat.response.count + two.iamat.response.count);
 
     for (arguments, expected) in [
-        (vec!["report".into(), merged.clone()], "20 clients on 1 servers"),
+        (vec!["report".into(), merged.clone()], "20 clients on 1 server, "),
         (vec!["diff".into(), paths[0].clone(), paths[1].clone()], "IAMAT response p50"),
     ] {
         let output = Command::new(env!("CARGO_BIN_EXE_loadgen")).args(&arguments).output().unwrap();
