@@ -1,6 +1,7 @@
 //! The first look: the herd of the assignment, a thousand clients, ten seconds, and whether all
 //! of it was right.
 
+mod applied;
 mod summary;
 
 use std::fs;
@@ -21,6 +22,8 @@ use crate::scrape;
 
 /// How long the servers may take to agree after the load has ended.
 const AGREE: Duration = Duration::from_secs(5);
+/// The observer that the load generator is.
+const TAP: &str = "tap";
 
 /// What the demo is to do.
 #[derive(Debug, Clone)]
@@ -41,7 +44,7 @@ pub async fn run(options: &DemoOptions) -> anyhow::Result<bool> {
     let programs = Programs::build()?;
     let folder = Folder::new("demo")?.path().to_owned();
     let herd_file = folder.join("herd.toml");
-    fs::write(&herd_file, ports::herd_file()?)?;
+    fs::write(&herd_file, format!("observers = [\"{TAP}\"]\n{}", ports::herd_file()?))?;
     let server = programs.path("server")?;
     let herd_options = HerdOptions { outlive: options.keep, ..HerdOptions::new(server, &herd_file, &folder) };
     let processes = Processes::start(&herd_options).await?;
@@ -51,7 +54,7 @@ pub async fn run(options: &DemoOptions) -> anyhow::Result<bool> {
     let report = load(programs.path("loadgen")?, &herd_file, &folder, options).await?;
     let agreement = agree(&processes).await?;
     let after = metrics(&processes, Some(&folder)).await?;
-    let mut summary = Summary::new(report, &before, &after, agreement);
+    let mut summary = Summary::new(report, &processes.herd, &before, &after, agreement);
     if !options.keep {
         summary.stopped = processes.stop().await.map_err(|error| error.to_string());
         print!("{}", summary.text(&folder));
@@ -64,8 +67,8 @@ pub async fn run(options: &DemoOptions) -> anyhow::Result<bool> {
 
 /// Runs the load generator; its progress goes to our standard error.
 async fn load(program: &Path, herd_file: &Path, folder: &Path, options: &DemoOptions) -> anyhow::Result<Report> {
-    let arguments = ["--clients", &options.clients.to_string(), "--duration", &options.duration.to_string()];
-    let arguments = arguments.map(String::from).to_vec();
+    let (clients, duration) = (options.clients.to_string(), options.duration.to_string());
+    let arguments = ["--clients", &clients, "--duration", &duration, "--tap", TAP].map(String::from).to_vec();
     let load = Load { program, herd_file, folder, name: "result", through: &[], arguments, shown: true };
     Ok(load.start()?.finish().await?.report)
 }

@@ -8,6 +8,7 @@ mod progress;
 mod view;
 mod watcher;
 
+use std::io::{ErrorKind, Write, stdout};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -99,7 +100,7 @@ fn show(report: Report, hgrm: Option<&Path>) -> anyhow::Result<Report> {
     if let Some(folder) = hgrm {
         files::write_percentiles(&report, folder)?;
     }
-    print!("{}", table(&report));
+    print(&table(&report))?;
     Ok(report)
 }
 
@@ -113,8 +114,15 @@ fn merged(paths: &[PathBuf], out: Option<&Path>) -> anyhow::Result<Report> {
 }
 
 fn compared(a: &Path, b: &Path) -> anyhow::Result<()> {
-    print!("{}", diff(&files::read(a)?, &files::read(b)?)?);
-    Ok(())
+    print(&diff(&files::read(a)?, &files::read(b)?)?)
+}
+
+/// Prints a text; whoever does not want to read all of it need not.
+fn print(text: &str) -> anyhow::Result<()> {
+    match stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error).context("cannot print the result"),
+        _ => Ok(()),
+    }
 }
 
 /// Whether this program measures right.

@@ -77,8 +77,11 @@ impl View {
             true => Wish::End,
         };
         self.figures.ending |= wish == Wish::End;
-        self.screen.draw(|buffer| draw(buffer, &self.figures))?;
-        Ok(wish)
+        match self.screen.draw(|buffer| draw(buffer, &self.figures)) {
+            // What was asked for with the terminal's last breath still counts.
+            Err(error) if wish == Wish::GoOn => Err(error),
+            _ => Ok(wish),
+        }
     }
 
     /// Takes in what came since the last second, which is shown with the next look.

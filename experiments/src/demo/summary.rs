@@ -2,8 +2,11 @@
 
 use std::path::Path;
 
+use herd::config::Herd;
 use loadgen::report::{Report, Summary as Latency, time};
 
+use super::TAP;
+use super::applied::Applied;
 use crate::scrape;
 
 /// Messages per update of flooding that sends to all but the sender, in the built-in herd: a
@@ -27,25 +30,31 @@ pub(super) struct Summary {
     /// AT lines between servers per accepted update.
     messages: f64,
     agreement: Agreement,
+    /// What was seen before it can have been, a sentence each.
+    too_early: Vec<String>,
     /// How the servers stopped, if they were to.
     pub(super) stopped: Result<(), String>,
 }
 
 impl Summary {
-    /// Puts together the load generator's report, all metrics before and after, and how far
-    /// the servers agree.
-    pub(super) fn new(report: Report, before: &str, after: &str, agreement: Agreement) -> Self {
-        let grown = |name: &str, labels: &[&str]| scrape::sum(after, name, labels) - scrape::sum(before, name, labels);
+    /// Puts together the load generator's report, all metrics of the herd before and after, and
+    /// how far the servers agree.
+    pub(super) fn new(report: Report, herd: &Herd, before: &str, after: &str, agreement: Agreement) -> Self {
+        let grown = |name: &str, labels: &[&str]| scrape::grown(before, after, name, labels);
         let updates = grown("herd_messages_received_total", &["kind=\"iamat\""]);
-        let messages = grown("herd_flood_sent_total", &[]) / updates.max(1.0);
-        Self { report, messages, agreement, stopped: Ok(()) }
+        let to_the_tap = grown("herd_flood_sent_total", &[&format!("peer=\"{TAP}\"")]);
+        let messages = (grown("herd_flood_sent_total", &[]) - to_the_tap) / updates.max(1.0);
+        let applied = Applied::new(herd, before, after);
+        let too_early = report.propagation.as_ref().map_or(Vec::new(), |seen| applied.too_early(seen));
+        Self { report, messages, agreement, too_early, stopped: Ok(()) }
     }
 
     /// What is not as it should be, a sentence each.
     pub(super) fn problems(&self) -> Vec<String> {
         let Self { report, agreement, .. } = self;
         let counts = &report.counts;
-        let lost_on_the_way = report.propagation.as_ref().map_or(0, |seen| seen.lost + seen.unexpected);
+        let lost_on_the_way = report.propagation.as_ref().map_or(0, |seen| seen.lost + seen.unexpected)
+            + report.tap().map_or(0, |tap| tap.lost);
         let mut problems = Vec::new();
         for (count, what) in [
             (counts.wrong - counts.lost, "answers were wrong"),
@@ -69,6 +78,7 @@ impl Summary {
         if let Err(error) = &self.stopped {
             problems.push(error.clone());
         }
+        problems.extend(self.too_early.iter().cloned());
         problems.extend(report.wrong.iter().map(|wrong| format!("wrong: {wrong}")));
         problems
     }
@@ -91,15 +101,19 @@ impl Summary {
         );
         latency(&mut out, "IAMAT response", &report.iamat.response);
         latency(&mut out, "WHATSAT response", &report.whatsat.response);
-        for over in report.propagation.iter().flat_map(|seen| &seen.by_hops) {
+        let seen = report.propagation.iter().flat_map(|seen| &seen.by_hops).map(|over| ("seen", over));
+        let pushed = report.tap().into_iter().flat_map(|tap| &tap.by_hops).map(|over| ("pushed", over));
+        for (way, over) in seen.chain(pushed).filter(|(_, over)| over.hops > 0) {
             let links = if over.hops == 1 { "link" } else { "links" };
-            latency(&mut out, &format!("seen {} {links} away", over.hops), &over.latency);
+            latency(&mut out, &format!("{way} {} {links} away", over.hops), &over.latency);
         }
         let lost = counts.lost + report.propagation.as_ref().map_or(0, |seen| seen.lost);
         out +=
             &format!("\n  {:<22}{:>10.2}   (8: flooding without the sender)\n", "messages per update", self.messages);
         out += &format!("  {:<22}{:>10}   of {}\n", "wrong answers", counts.wrong - counts.lost, counts.answered);
         out += &format!("  {:<22}{lost:>10}   of {}\n", "lost updates", counts.acknowledged);
+        let plausible = if self.too_early.is_empty() { "ok" } else { "FAILED" };
+        out += &format!("  {:<22}{plausible:>10}   by the servers' own p50 and p99\n", "seen after applied");
         let Agreement { equal, servers, known_clients, digest } = agreement;
         let equal = format!("{equal} of {servers}");
         out += &format!("  {:<22}{equal:>10}   {known_clients} clients, {digest}\n\n", "equal digests");

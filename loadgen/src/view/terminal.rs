@@ -13,6 +13,7 @@ use ratatui::crossterm::cursor::{Hide, Show};
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use ratatui::crossterm::execute;
 use ratatui::crossterm::terminal::{self, EnterAlternateScreen, LeaveAlternateScreen};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::getpgrp;
 use rustix::termios::tcgetpgrp;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -74,8 +75,14 @@ impl Screen {
     }
 
     /// Whether a key or a signal has asked for an end since the last time.
+    ///
+    /// # Errors
+    /// If the terminal is gone. Reading keys from one that is would not end.
     pub(super) fn asked_for_end(&mut self) -> io::Result<bool> {
         let mut asked = self.signalled.swap(false, Ordering::SeqCst);
+        if is_gone() {
+            return if asked { Ok(true) } else { Err(io::ErrorKind::BrokenPipe.into()) };
+        }
         while event::poll(Duration::ZERO)? {
             if let Event::Key(key) = event::read()? {
                 asked |= is_for_end(key);
@@ -104,6 +111,14 @@ impl Drop for Screen {
 /// Whether this program may change the terminal: one in the background would be stopped.
 fn is_in_foreground() -> bool {
     tcgetpgrp(stderr()).is_ok_and(|foreground| foreground == getpgrp())
+}
+
+/// Whether there is no terminal any more behind standard error.
+fn is_gone() -> bool {
+    let stderr = stderr();
+    let mut terminal = [PollFd::new(&stderr, PollFlags::empty())];
+    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+    poll(&mut terminal, Some(&now)).is_err() || terminal[0].revents().intersects(PollFlags::HUP | PollFlags::ERR)
 }
 
 /// Leaves the terminal as it was found.

@@ -277,7 +277,7 @@ fn get(address: &str, path: &str) -> String {
 #[test]
 fn a_run_serves_its_figures_while_it_is_under_way() {
     let folder = TempDir::new().unwrap();
-    let server = Fake::start(Fault::None);
+    let server = Fake::start(Fault::None).unwrap();
     let options = ["--metrics", "0", "--duration", "1h", "--whatsat", "20%", "--unknown", "50%"];
     let mut command = loadgen(&folder, server.port, &options);
     let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
