@@ -2,7 +2,7 @@
 
 import threading
 
-from .check import equal
+from .check import Group, equal
 from .client import PLACE, check_at, exchange
 from .herd import FIVE, Herd
 
@@ -10,11 +10,14 @@ from .herd import FIVE, Herd
 SOON_SECONDS = 3.0
 
 
-class Agreement:
+class Agreement(Group):
     """The five servers of the assignment, all of which run before and after each check."""
 
     def __init__(self, herd: Herd) -> None:
         self._herd = herd
+
+    def prepare(self) -> None:
+        self._herd.start(*(name for name in FIVE if name not in self._herd.running))
 
     def from_all_to_all(self) -> None:
         """what any server is told all servers know, by the same bytes"""

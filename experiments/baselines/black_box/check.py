@@ -4,6 +4,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable
+from types import FunctionType
 from typing import NamedTuple, NoReturn
 
 # Longer than this no check waits for what must come.
@@ -48,10 +49,11 @@ class Tally:
         self.held = 0
         self.failed: list[str] = []
 
-    def run(self, group: str, checks: list[Check]) -> None:
-        for check in checks:
-            title = f"{group}: {check.title}"
+    def run(self, name: str, group: "Group") -> None:
+        for check in group.checks():
+            title = f"{name}: {check.title}"
             try:
+                group.prepare()
                 check.run()
             except (Failed, OSError) as failure:
                 self._fail(title, f"{failure}")
@@ -71,11 +73,17 @@ class Tally:
         sys.exit(1 if self.failed else 0)
 
 
-def checks_of(subject: object) -> list[Check]:
-    """The methods of a group that are checks: those with a docstring, which is their title."""
-    members = vars(type(subject)).items()
-    return [Check(method.__doc__, getattr(subject, name)) for name, method in members if is_check(name, method)]
+class Group:
+    """Checks that have their subject in common: its methods with a docstring, which is their title."""
+
+    def prepare(self) -> None:
+        # Whatever each check starts from; the one before may have failed half-way.
+        pass
+
+    def checks(self) -> list[Check]:
+        members = vars(type(self)).items()
+        return [Check(method.__doc__, getattr(self, name)) for name, method in members if is_check(method)]
 
 
-def is_check(name: str, method: object) -> bool:
-    return callable(method) and not name.startswith("_") and bool(method.__doc__)
+def is_check(method: object) -> bool:
+    return isinstance(method, FunctionType) and bool(method.__doc__) and not method.__name__.startswith("_")

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Sequence
 
-from .check import Failed, equal, fail
+from .check import Failed, Group, equal, fail
 from .client import NOTHING, PLACE, Connection, check_at, check_receipt, exchange
 from .herd import Herd
 
@@ -27,7 +27,7 @@ BOUNDS = (b"0", b"00", b"20", b"00020", MANY_ZEROS)
 NO_BOUNDS = (b"21", b"-1", b"+1", b"1.5", b"1.0", b"", b"1e1", b"0x1", b"9" * 5000, MANY_ZEROS + b"21", b"1_0")
 
 
-class Commands:
+class Commands(Group):
     """One server, asked one thing after the other."""
 
     def __init__(self, herd: Herd) -> None:

@@ -8,7 +8,7 @@ import socket
 import threading
 import time
 
-from .check import Failed, equal, eventually
+from .check import Failed, Group, equal, eventually
 from .client import PLACE, Connection, check_at, exchange
 from .herd import Herd
 from .neighbour import Link, accept, dial, expect_lines
@@ -22,7 +22,7 @@ SILENCE_SECONDS = (4.0, 8.0)
 STUCK_ID_BYTES = 8000
 
 
-class Links:
+class Links(Group):
     """Mid runs; each check makes the links that it needs."""
 
     def __init__(self, herd: Herd) -> None:

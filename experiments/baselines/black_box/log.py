@@ -2,7 +2,7 @@
 
 import re
 
-from .check import Failed, equal, eventually, fail
+from .check import Failed, Group, equal, eventually, fail
 from .client import Connection, exchange
 from .herd import KEY, Herd
 from .stub import Stub, answer
@@ -12,7 +12,7 @@ LINE = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z) (\S+) ([<>*]) (.*)\
 SOON_SECONDS = 1.0
 
 
-class Log:
+class Log(Group):
     """One server's log while it runs."""
 
     def __init__(self, herd: Herd, stub: Stub) -> None:

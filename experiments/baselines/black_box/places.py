@@ -4,7 +4,7 @@ import json
 import threading
 import time
 
-from .check import Failed, equal, eventually, fail
+from .check import Failed, Group, equal, eventually, fail
 from .client import NOTHING, Connection, exchange
 from .herd import KEY, Herd
 from .stub import Does, Stub, answer, answer_when, one_after_the_other, raw
@@ -27,7 +27,7 @@ END = b'\n   ],\n   "status" : "OK"\n}'
 DEADLINE_SECONDS = 7.0
 
 
-class Places:
+class Places(Group):
     """One server that knows a client, and a stub that does what a check wants for a radius."""
 
     def __init__(self, herd: Herd, stub: Stub) -> None:

@@ -5,7 +5,7 @@ import socket
 import threading
 import time
 
-from .check import Failed, equal, eventually
+from .check import Failed, Group, equal, eventually
 from .client import NOTHING, PLACE, Connection, check_at, exchange
 from .herd import Herd
 from .stub import Stub, answer, answer_when
@@ -15,7 +15,7 @@ HEAD = bytes(range(ord("a"), ord("a") + 16)) * 4
 MANY = 500
 
 
-class Streams:
+class Streams(Group):
     """One server, and what clients do to a connection."""
 
     def __init__(self, herd: Herd, stub: Stub) -> None:
