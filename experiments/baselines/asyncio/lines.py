@@ -1,22 +1,21 @@
-"""A client's stream becomes lines, with a bound on what is kept of one."""
+"""A stream becomes lines, with a bound on what is kept of one."""
 
 import asyncio
 from typing import NamedTuple
 
-MAX_LINE = 64 << 10
 KEPT_OF_TOO_LONG = 64
 
 
 class Line(NamedTuple):
-    """A line as it was read, and as it is repeated should it be invalid."""
+    """A line as it was read, without LF; and whether it has ended with one, or was too long."""
 
     text: bytes
-    echo: bytes
+    ended: bool = True
     too_long: bool = False
 
 
 class Lines:
-    """The lines of a reader whose limit is MAX_LINE."""
+    """The lines of a reader, whose limit is theirs."""
 
     def __init__(self, reader: asyncio.StreamReader) -> None:
         self._reader = reader
@@ -27,17 +26,13 @@ class Lines:
         try:
             if self._discarding:
                 await self._discard()
-            text = (await self._reader.readuntil(b"\n"))[:-1]
-            return Line(text, text.removesuffix(b"\r"))
+            return Line((await self._reader.readuntil(b"\n"))[:-1])
         except asyncio.IncompleteReadError as end:
-            if self._discarding or not end.partial:
-                return None
-            # CR LF ends a line, CR alone does not.
-            return Line(end.partial, end.partial)
+            return None if self._discarding or not end.partial else Line(end.partial, ended=False)
         except asyncio.LimitOverrunError as overrun:
             self._discarding = True
             head = (await self._reader.readexactly(overrun.consumed))[:KEPT_OF_TOO_LONG]
-            return Line(head, head, too_long=True)
+            return Line(head, ended=False, too_long=True)
 
     async def _discard(self) -> None:
         """Throws away the rest of a line as it arrives."""

@@ -9,6 +9,7 @@ from itertools import islice
 
 from herd import Address, Herd
 from io_log import IoLog
+from lines import Lines
 from protocol import IS_HELLO, Update, at
 
 MAX_LINE = (64 << 10) + 256
@@ -107,7 +108,7 @@ class Links:
             try:
                 await self._dial(neighbour)
                 refusals, said = 0, ""
-            except (OSError, TimeoutError, asyncio.IncompleteReadError, Refused) as error:
+            except (OSError, TimeoutError, Refused) as error:
                 refusals = refusals + 1 if isinstance(error, Refused) else 0
                 reason = str(error) or type(error).__name__
                 if reason != said:
@@ -121,26 +122,28 @@ class Links:
             reader, writer = await asyncio.open_connection(*neighbour.address, limit=MAX_LINE)
         try:
             self._say_hello(neighbour.who, writer)
-            name = await self._hear_hello(neighbour.who, reader)
+            lines = Lines(reader)
+            name = await self._hear_hello(neighbour.who, lines)
             if name != neighbour.name:
                 raise Refused(f"{neighbour.name} was expected there, but {name} answered")
-            await self._run_link(neighbour, reader, writer)
+            await self._run_link(neighbour, lines, writer)
         finally:
             writer.close()
 
     async def _accept(self, reader: StreamReader, writer: StreamWriter) -> None:
         who = "{}:{}".format(*writer.get_extra_info("peername")[:2]).encode()
+        lines = Lines(reader)
         try:
-            neighbour = self._admit(await self._hear_hello(who, reader))
+            neighbour = self._admit(await self._hear_hello(who, lines))
             self._say_hello(who, writer)
             # A newer connection of the same neighbour ends the older one.
             if neighbour.connection:
                 neighbour.connection.cancel()
             neighbour.connection = asyncio.current_task()
-            await self._run_link(neighbour, reader, writer)
+            await self._run_link(neighbour, lines, writer)
         except Refused as reason:
             self._say(who, writer, f"REFUSED {reason}".encode())
-        except (OSError, TimeoutError, asyncio.IncompleteReadError):
+        except (OSError, TimeoutError):
             pass  # A stranger who went away.
         finally:
             writer.close()
@@ -156,23 +159,22 @@ class Links:
     def _say_hello(self, who: bytes, writer: StreamWriter) -> None:
         self._say(who, writer, f"HELLO herd/1 {self.name}".encode())
 
-    async def _hear_hello(self, who: bytes, reader: StreamReader) -> str:
+    async def _hear_hello(self, who: bytes, lines: Lines) -> str:
         async with asyncio.timeout(HANDSHAKE_SECONDS):
-            try:
-                line = (await reader.readuntil(b"\n"))[:-1]
-            except asyncio.LimitOverrunError as error:
-                raise Refused("HELLO is too long") from error
-        self.log.read(who, line)
-        match = IS_HELLO.fullmatch(line)
-        if len(line) > MAX_HELLO or not match:
-            raise Refused(f"HELLO herd/1 NAME was expected, not {line[:MAX_HELLO]!r}")
+            line = await lines.next()
+        if not line:
+            raise ConnectionError("closed by the other side")
+        self.log.read(who, line.text)
+        match = IS_HELLO.fullmatch(line.text)
+        if len(line.text) > MAX_HELLO or line.too_long or not match:
+            raise Refused(f"HELLO herd/1 NAME was expected, not {line.text[:MAX_HELLO]!r}")
         return match[1].decode()
 
     def _say(self, who: bytes, writer: StreamWriter, line: bytes) -> None:
         self.log.written(who, line)
         writer.write(line + b"\n")
 
-    async def _run_link(self, neighbour: Neighbour, reader: StreamReader, writer: StreamWriter) -> None:
+    async def _run_link(self, neighbour: Neighbour, lines: Lines, writer: StreamWriter) -> None:
         """Runs a link from its first update to its end."""
         async with neighbour.turn:
             neighbour.waiting, neighbour.rest = {}, list(self.known)
@@ -183,7 +185,7 @@ class Links:
             reason = "replaced by a newer connection"
             try:
                 async with asyncio.TaskGroup() as sides:
-                    sides.create_task(self._listen(neighbour, reader))
+                    sides.create_task(self._listen(neighbour, lines))
                     sides.create_task(self._send(neighbour, writer))
                     sides.create_task(self._say_that_we_live(neighbour, writer))
             except* (Ended, OSError) as group:
@@ -194,22 +196,17 @@ class Links:
                 neighbour.caught_up.clear()
                 self.log.notice(neighbour.who, f"link down: {reason}")
 
-    async def _listen(self, neighbour: Neighbour, reader: StreamReader) -> None:
-        while True:
-            try:
-                line = (await reader.readuntil(b"\n"))[:-1]
-            except asyncio.IncompleteReadError:
-                # An unfinished line may be mutilated.
-                raise Ended("closed by the other side") from None
-            except asyncio.LimitOverrunError as error:
-                raise Ended(str(error)) from None
+    async def _listen(self, neighbour: Neighbour, lines: Lines) -> None:
+        while line := await lines.next():
             neighbour.heard_at = time.monotonic()
-            self.log.read(neighbour.who, line)
-            if line.startswith(b"AT "):
-                if update := at(line):
+            self.log.read(neighbour.who, line.text)
+            # What has not ended may be mutilated.
+            if line.ended and line.text.startswith(b"AT "):
+                if update := at(line.text):
                     self.learn(update, neighbour)
-            elif line == b"DONE":
+            elif line.text == b"DONE":
                 neighbour.caught_up.set()
+        raise Ended("closed by the other side")
 
     async def _send(self, neighbour: Neighbour, writer: StreamWriter) -> None:
         """Sends what waits, what is live before the rest; nothing piles up while the other side is slow."""

@@ -19,11 +19,12 @@ from pathlib import Path
 
 import herd
 from io_log import IoLog
-from lines import MAX_LINE, Line, Lines
+from lines import Line, Lines
 from links import Links
 from places import NO_RESULTS, Places
 from protocol import iamat, metres, results_bound
 
+MAX_LINE = 64 << 10
 # Commands of one connection whose replies wait, at most.
 PIPELINED = 64
 
@@ -64,7 +65,8 @@ class Server:
                 case [b"WHATSAT", id, radius, bound]:
                     if reply := self._look_around(id, radius, bound):
                         return reply
-        return b"? " + line.echo + b"\n"
+        # CR LF ends a line, CR alone does not.
+        return b"? " + (line.text.removesuffix(b"\r") if line.ended else line.text) + b"\n"
 
     def _look_around(self, id: bytes, radius: bytes, bound: bytes) -> Reply | None:
         distance, results = metres(radius), results_bound(bound)

@@ -49,7 +49,9 @@ class Herd:
     the folder for logs, and {port} where the process beside the herd listens.
     """
 
-    def __init__(self, commands: Commands, places: str, names: Sequence[str], links: Sequence[tuple[str, str]]) -> None:
+    def __init__(
+        self, commands: Commands, names: Sequence[str], links: Sequence[tuple[str, str]], places: str = ""
+    ) -> None:
         self._commands = commands
         self._folder = tempfile.TemporaryDirectory(prefix="herd-")
         self.folder = Path(self._folder.name)

@@ -129,11 +129,14 @@ class Links(Group):
                 expect_lines(zoe, newer)
 
     def long_lines(self) -> None:
-        """a neighbour's line may be 256 bytes longer than a client's"""
+        """a neighbour's line may be 256 bytes longer than a client's; longer ones are thrown away"""
         with self._both() as (ann, zoe):
             line = b"AT Far +1.000000000 %s +1-1 1\n" % (b"i" * ((64 << 10) + 200))
             ann.send(line)
             expect_lines(zoe, line)
+            for length in 257, 1 << 20:
+                ann.send(line[:-6].ljust((64 << 10) + length, b"i") + b" +1-1 2\n")
+            self._check_nothing_between(ann, zoe)
 
     def unfinished(self) -> None:
         """a line that is unfinished when the connection ends is discarded"""

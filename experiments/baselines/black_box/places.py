@@ -7,7 +7,7 @@ import time
 from .check import Failed, Group, equal, eventually, fail
 from .client import NOTHING, Connection, exchange
 from .herd import KEY, Herd
-from .stub import Does, Stub, answer, answer_when, one_after_the_other, raw
+from .stub import Does, Stub, answer, answer_when, one_after_the_other, raw, then_wait
 
 LOCATION = b"+34.068930-118.4451270"
 # Whatever a parser that writes anew, or that only counts brackets, would get wrong.
@@ -126,10 +126,15 @@ class Places(Group):
             self._check_body(one_after_the_other(failing, answer(b'{"a":1}')), b'{"a":1}')
 
     def deadline(self) -> None:
-        """a Places that hangs is given up within 5 s, and the connection goes on"""
+        """a Places that hangs, also in the middle, is given up within 5 s, and the connection goes on"""
         forever = threading.Event()
         started = time.monotonic()
-        self._check_refusal("a hanging Places", self._ask(answer_when(forever, b"{}"))[1], "UNKNOWN_ERROR")
+        silent, half = answer_when(forever, b"{}"), then_wait(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n{", forever)
+        self._stub.by_radius["1904"] = half
+        with Connection.to(self._at) as other:
+            other.send(b"WHATSAT asked 1.904 5\n")
+            self._check_refusal("a hanging Places", self._ask(silent)[1], "UNKNOWN_ERROR")
+            self._check_refusal("half an answer", other.reply()[1], "UNKNOWN_ERROR")
         forever.set()
         if time.monotonic() - started > DEADLINE_SECONDS:
             raise Failed(f"it took {time.monotonic() - started:.1f} s")

@@ -2,6 +2,7 @@
 
 import random
 import socket
+import struct
 import threading
 import time
 
@@ -150,7 +151,7 @@ class Streams(Group):
 
     def single_read(self) -> None:
         """each reply can be read with a single read"""
-        body = b'{ "results" : [ "%s" ] }' % (b"x" * 50_000)
+        body = b'{ "results" : [ "%s" ] }' % (b"x" * 20_000)
         self._stub.by_radius["1004"] = answer(body)
         line = exchange(self._at, b"IAMAT single %s 1\n" % PLACE)
         for _ in range(50):
@@ -170,14 +171,15 @@ class Streams(Group):
             client.stream.close()
 
     def reset(self) -> None:
-        """connections that are reset disturb nobody"""
+        """connections that are reset before their replies are written disturb nobody"""
         with Connection.to(self._at) as other:
-            for _ in range(50):
+            for number in range(50):
                 client = Connection.to(self._at)
-                client.send(b"IAMAT reset %s 1\nWHATSAT reset 1.004 5\nunfinished" % PLACE)
-                client.stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
+                client.ask(b"hello\n")
+                client.stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                client.send(b"IAMAT reset %s 1\nWHATSAT reset 1.004 5\nnot for others\nunfinished" % PLACE)
                 client.stream.close()
-            equal("another client's reply", other.ask(b"still there\n"), b"? still there\n")
+                equal("another client's reply", other.ask(b"mine %d\n" % number), b"? mine %d\n" % number)
 
     def does_not_read(self) -> None:
         """a client that does not read its replies is not read from without end"""

@@ -85,3 +85,14 @@ def raw(text: bytes) -> Does:
         request.wfile.write(text)
 
     return does
+
+
+def then_wait(text: bytes, event: threading.Event) -> Does:
+    """These bytes, and then nothing."""
+
+    def does(request: BaseHTTPRequestHandler) -> None:
+        request.close_connection = True
+        request.wfile.write(text)
+        event.wait(30)
+
+    return does

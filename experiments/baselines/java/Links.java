@@ -262,7 +262,7 @@ final class Links {
         }
         log.read(who, line.text());
         Matcher match = IS_HELLO.matcher(line.text());
-        if (line.text().length() > MAX_HELLO || !match.matches()) {
+        if (line.tooLong() || line.text().length() > MAX_HELLO || !match.matches()) {
             throw new Refused("HELLO herd/1 NAME was expected, not " + line.text().replaceAll("[^ -~]", "?"));
         }
         return match.group(1);
@@ -282,11 +282,7 @@ final class Links {
             executor.execute(() -> send(neighbour, link));
             socket.setSoTimeout(SILENCE_MILLIS);
             for (LineInput.Line line = lines.next(); line != null; line = lines.next()) {
-                hear(neighbour, line.text());
-                if (line.tooLong()) {
-                    reason = "a line is too long";
-                    break;
-                }
+                hear(neighbour, line);
             }
         } catch (SocketTimeoutException silent) {
             reason = "nothing heard for " + SILENCE_MILLIS / 1000 + " s";
@@ -322,11 +318,14 @@ final class Links {
         log.notice(neighbour.name, "link down: " + reason);
     }
 
-    private void hear(Neighbour neighbour, String line) {
-        log.read(neighbour.name, line);
-        if (line.startsWith("AT ")) {
-            Update.at(line).ifPresent(update -> learn(update, neighbour));
-        } else if (line.equals("DONE")) {
+    private void hear(Neighbour neighbour, LineInput.Line line) {
+        log.read(neighbour.name, line.text());
+        if (line.tooLong()) {
+            return;
+        }
+        if (line.text().startsWith("AT ")) {
+            Update.at(line.text()).ifPresent(update -> learn(update, neighbour));
+        } else if (line.text().equals("DONE")) {
             neighbour.caughtUp.countDown();
         }
     }

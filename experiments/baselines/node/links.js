@@ -199,11 +199,11 @@ export class Links {
     const timer = setTimeout(() => wire.close(`no answer within ${HANDSHAKE_MS / 1000} s`), HANDSHAKE_MS);
     wire.socket.once("connect", () => timer.refresh());
     wire.socket.once("close", () => clearTimeout(timer));
-    wire.onLine = (line) => {
+    wire.onLine = (line, tooLong) => {
       clearTimeout(timer);
       // Whatever follows is for whoever is told of this line.
       wire.onLine = () => {};
-      then(line.length > MAX_HELLO ? undefined : hello(line), line.slice(0, MAX_HELLO));
+      then(tooLong || line.length > MAX_HELLO ? undefined : hello(line), line.slice(0, MAX_HELLO));
     };
   }
 
@@ -217,7 +217,9 @@ export class Links {
     const link = new Link(wire, [...this.known.keys()]);
     neighbour.link = link;
     wire.who = neighbour.name;
-    wire.onLine = (line) => this.#hear(neighbour, link, line);
+    wire.onLine = (line, tooLong) => {
+      if (!tooLong) this.#hear(neighbour, link, line);
+    };
     wire.socket.on("drain", () => this.#wake(neighbour, link));
     const keepAlive = setInterval(() => {
       if (performance.now() - wire.heardAt >= SILENCE_MS) wire.close(`nothing heard for ${SILENCE_MS / 1000} s`);

@@ -7,7 +7,7 @@ const MAX_LINE = (64 << 10) + 256;
 export class Wire {
   /** When something was last received, by the clock of `performance`. */
   heardAt = performance.now();
-  /** @type {(line: string) => void} */
+  /** @type {(line: string, tooLong: boolean) => void} */
   onLine = () => {};
   /** @type {(reason: string) => void} called once */
   onClose = () => {};
@@ -53,8 +53,7 @@ export class Wire {
     for (const { text, tooLong } of this.#lines.feed(chunk)) {
       if (this.socket.destroyed) return;
       this.#log.read(this.who, text);
-      if (tooLong) return this.close("a line is too long");
-      this.onLine(text);
+      this.onLine(text, tooLong);
     }
   }
 }
