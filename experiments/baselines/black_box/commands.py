@@ -12,7 +12,19 @@ MANY_ZEROS = b"0" * 5000
 
 LOCATIONS = (b"+0+0", b"-90-180", b"+90.000+180.000", PLACE, b"+1.5-001", b"-00.0+000.0", b"+1.%s-1" % MANY_ZEROS)
 NO_LOCATIONS = (
-    *(b"+", b"+1", b"1+1", b"34.0-118.0", b"+34.-118.0", b"+.5-118.0", b"+1+.5", b"+1+1.", b"+1-1/", b"+1e1-1", b"+1-1e1"),
+    *(
+        b"+",
+        b"+1",
+        b"1+1",
+        b"34.0-118.0",
+        b"+34.-118.0",
+        b"+.5-118.0",
+        b"+1+.5",
+        b"+1+1.",
+        b"+1-1/",
+        b"+1e1-1",
+        b"+1-1e1",
+    ),
     *(b"+90.0000000001+0", b"+91+0", b"+0+180.0000000001", b"+0-181", b"+100+0", b"+001+0", b"+0+0001", b"+1+1+1"),
     *(b"++1+1", b"+1,5+1", b"+nan+1", b"+1--1", b"+\xb2+1", b"+90.%s1+0" % MANY_ZEROS),
 )
@@ -96,13 +108,24 @@ class Commands(Group):
     def ids_apart(self) -> None:
         """IDs that differ in a byte that is no text are different clients"""
         first, second = (exchange(self._at, b"IAMAT apart%s +1-1 1\n" % id) for id in (b"\xe9", b"\xc3\xa9"))
-        equal("WHATSAT", exchange(self._at, b"WHATSAT apart\xe9 1 0\nWHATSAT apart\xc3\xa9 1 0\n"), first + NOTHING + second + NOTHING)
+        equal(
+            "WHATSAT",
+            exchange(self._at, b"WHATSAT apart\xe9 1 0\nWHATSAT apart\xc3\xa9 1 0\n"),
+            first + NOTHING + second + NOTHING,
+        )
 
     def newest(self) -> None:
         """an IAMAT is answered with its own data, and kept only if newer"""
         with Connection.to(self._at) as client:
             newest = b""
-            for stamp, wins in (b"5", True), (b"4", False), (b"5.000000001", True), (b"5.0000000009", False), (b"40", True), (b"6", False):
+            for stamp, wins in (
+                (b"5", True),
+                (b"4", False),
+                (b"5.000000001", True),
+                (b"5.0000000009", False),
+                (b"40", True),
+                (b"6", False),
+            ):
                 line = client.ask(b"IAMAT newest %s %s\n" % (PLACE, stamp))
                 check_at(line, b"Clark", b"newest", PLACE, stamp)
                 newest = line if wins else newest
@@ -120,8 +143,14 @@ class Commands(Group):
     def radii_and_bounds(self) -> None:
         """radii and bounds that are valid, by table"""
         line = exchange(self._at, b"IAMAT radius +1-1 1\n")
-        for radius, bound in [(radius, b"0") for radius in RADII] + [(b"1", bound) for bound in BOUNDS if not bound.strip(b"0")]:
-            equal(f"{radius[:99]!r} {bound[:99]!r}", exchange(self._at, b"WHATSAT radius %s %s\n" % (radius, bound)), line + NOTHING)
+        for radius, bound in [(radius, b"0") for radius in RADII] + [
+            (b"1", bound) for bound in BOUNDS if not bound.strip(b"0")
+        ]:
+            equal(
+                f"{radius[:99]!r} {bound[:99]!r}",
+                exchange(self._at, b"WHATSAT radius %s %s\n" % (radius, bound)),
+                line + NOTHING,
+            )
 
     def no_radii_nor_bounds(self) -> None:
         """radii and bounds that are not, by table"""
@@ -138,9 +167,31 @@ class Commands(Group):
         exchange(self._at, b"IAMAT known +1-1 1\n")
         self._check_invalid(
             [
-                *(b"", b" ", b"\t \x0b\x0c", b"IAMAT", b"iamat a +1-1 1", b"Iamat a +1-1 1", b"IAMATa +1-1 1", b"IAMAT a +1-1"),
-                *(b"IAMAT a +1-1 1 1", b"WHATSAT known 1", b"WHATSAT known", b"WHATSAT known 1 1 1", b"whatsat known 1 0"),
-                *(b"  two  spaces  ", b"a\rb", b"\xff\xfe", b"\xef\xbf\xbd \xc3\xa9\x00", b"\xc2\xa0IAMAT a +1-1 1", b"? x"),
+                *(
+                    b"",
+                    b" ",
+                    b"\t \x0b\x0c",
+                    b"IAMAT",
+                    b"iamat a +1-1 1",
+                    b"Iamat a +1-1 1",
+                    b"IAMATa +1-1 1",
+                    b"IAMAT a +1-1",
+                ),
+                *(
+                    b"IAMAT a +1-1 1 1",
+                    b"WHATSAT known 1",
+                    b"WHATSAT known",
+                    b"WHATSAT known 1 1 1",
+                    b"whatsat known 1 0",
+                ),
+                *(
+                    b"  two  spaces  ",
+                    b"a\rb",
+                    b"\xff\xfe",
+                    b"\xef\xbf\xbd \xc3\xa9\x00",
+                    b"\xc2\xa0IAMAT a +1-1 1",
+                    b"? x",
+                ),
                 *(b"IAMAT a\xa0+1-1 1", b"IAMAT\x1ca\x1d+1-1\x1e1", b"IAMAT\x85a +1-1 1"),
             ]
         )
@@ -162,5 +213,3 @@ class Commands(Group):
         for line in lines:
             for end in b"\n", b"\r\n":
                 equal(f"the reply to {line[:99]!r}", exchange(self._at, line + end), b"? " + line + b"\n")
-
-

@@ -65,7 +65,11 @@ class Herd:
         for name in names:
             self.clients[name], self.peers[name], metrics = (("127.0.0.1", next(ports)) for _ in range(3))
             for key, (host, port) in ("clients", self.clients[name]), ("peers", self.peers[name]), ("metrics", metrics):
-                text += f'{key} = "{host}:{port}"\n' if key != "clients" else f'\n[servers.{name}]\n{key} = "{host}:{port}"\n'
+                text += (
+                    f'{key} = "{host}:{port}"\n'
+                    if key != "clients"
+                    else f'\n[servers.{name}]\n{key} = "{host}:{port}"\n'
+                )
         self.file = self.folder / "herd.toml"
         self.file.write_text(text)
         self._words["herd"] = str(self.file)

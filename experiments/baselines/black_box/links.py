@@ -41,7 +41,11 @@ class Links(Group):
         for link in self._from_ann(), self._from_zoe():
             with link:
                 known = link.all_known()
-                equal("lines of these clients", sorted(line for line in known if b" known" in line), sorted(lines.values()))
+                equal(
+                    "lines of these clients",
+                    sorted(line for line in known if b" known" in line),
+                    sorted(lines.values()),
+                )
 
     def passes_on(self) -> None:
         """an AT line goes on byte for byte, and not back to where it came from"""
@@ -99,11 +103,34 @@ class Links(Group):
         """AT lines that no origin writes are ignored, by table, and so are other kinds of line"""
         good = b"AT Far +1.000000000 bad +1-1 1"
         bad = [
-            *(b"", b"AT", b"HELLO herd/1 Ann", b"FOO bar", b"SYNC STEP 1", b"SYNC GROUPS", b"iamat", b"IAMAT bad +1-1 1", b"\xff\x00"),
+            *(
+                b"",
+                b"AT",
+                b"HELLO herd/1 Ann",
+                b"FOO bar",
+                b"SYNC STEP 1",
+                b"SYNC GROUPS",
+                b"iamat",
+                b"IAMAT bad +1-1 1",
+                b"\xff\x00",
+            ),
             *(good.replace(b" bad", b"  bad"), b" " + good, good + b" ", good + b"\r", good + b" 1", good[:-2]),
-            *(good.replace(b"+1.0", b"1.0"), good.replace(b"+1.000000000", b"+1.00000000"), good.replace(b"+1.0", b"+1e0.0")),
-            *(good.replace(b"+1.000000000", b"+1"), good.replace(b"+1.000000000", b"-1.000000001"), good.replace(b"+1-1", b"+91-1")),
-            *(good.replace(b"+1-1", b"+1"), good.replace(b"-1 1", b"-1 1e9"), good.replace(b"Far", b"F/r"), good.replace(b"bad", b"b\x0bd")),
+            *(
+                good.replace(b"+1.0", b"1.0"),
+                good.replace(b"+1.000000000", b"+1.00000000"),
+                good.replace(b"+1.0", b"+1e0.0"),
+            ),
+            *(
+                good.replace(b"+1.000000000", b"+1"),
+                good.replace(b"+1.000000000", b"-1.000000001"),
+                good.replace(b"+1-1", b"+91-1"),
+            ),
+            *(
+                good.replace(b"+1-1", b"+1"),
+                good.replace(b"-1 1", b"-1 1e9"),
+                good.replace(b"Far", b"F/r"),
+                good.replace(b"bad", b"b\x0bd"),
+            ),
             *(good.replace(b"Far", b"F" * 64), good.lower(), good.replace(b" ", b"\t"), b"AT Far +1.000000000  +1-1 1"),
         ]
         with self._both() as (ann, zoe):
@@ -190,7 +217,15 @@ class Links(Group):
 
     def refuses(self) -> None:
         """strangers, other versions, wrong directions and other first lines are refused, by table"""
-        for first in b"HELLO herd/1 Mallory", b"HELLO herd/2 Ann", b"HELLO herd/1", b"HELLO herd/1 Zoe", b"HELLO herd/1 Mid", b"IAMAT a +1-1 1", b"":
+        for first in (
+            b"HELLO herd/1 Mallory",
+            b"HELLO herd/2 Ann",
+            b"HELLO herd/1",
+            b"HELLO herd/1 Zoe",
+            b"HELLO herd/1 Mid",
+            b"IAMAT a +1-1 1",
+            b"",
+        ):
             with Link.to(self._peers) as stranger:
                 stranger.send(first + b"\n")
                 said = stranger.rest()
@@ -233,7 +268,9 @@ class Links(Group):
         text = r"AT Far +1.000000000 log\x01 +1-1 1"
         for expected in f" Ann < {text}\n", f" Zoe > {text}\n", " Ann * link up\n", " Zoe * link up\n":
             eventually(f"{expected!r} is in the log", lambda expected=expected: expected in self._herd.log("Mid"))  # type: ignore[misc]
-        down = re.compile(r" Ann \* link down: .+\n(.*\n)*.* Zoe \* link down|Zoe \* link down: .+\n(.*\n)*.* Ann \* link down")
+        down = re.compile(
+            r" Ann \* link down: .+\n(.*\n)*.* Zoe \* link down|Zoe \* link down: .+\n(.*\n)*.* Ann \* link down"
+        )
         eventually("both ends are in the log", lambda: bool(down.search(self._herd.log("Mid")[-5000:])))
 
     def _from_ann(self) -> Link:

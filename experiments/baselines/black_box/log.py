@@ -21,7 +21,9 @@ class Log(Group):
     def conversation(self) -> None:
         """all that a connection read and wrote is in the log, with escapes, and bodies by their size"""
         self._stub.by_radius["1501"] = answer(b'{\n"secret" : 1 }')
-        reply = exchange(self._at, b"IAMAT log\\\x01\xff\xc3\xa9 +1-1 1\r\nWHATSAT log\\\x01\xff\xc3\xa9 1.501 5\n\nover")
+        reply = exchange(
+            self._at, b"IAMAT log\\\x01\xff\xc3\xa9 +1-1 1\r\nWHATSAT log\\\x01\xff\xc3\xa9 1.501 5\n\nover"
+        )
         id = r"log\\\x01\xff\xc3\xa9"
         line = reply.split(b"\n")[0].decode("latin-1").replace("log\\\x01\xff\xc3\xa9", id)
         expected = [
@@ -33,7 +35,11 @@ class Log(Group):
             entries = self._entries()
             who = next((who for _, who, _, text in entries if text.startswith(f"IAMAT {id}")), None)
             own = [f"{sign} {text}" for _, other, sign, text in entries if other == who]
-            return len(own) == 11 and own[0].startswith("* connected from 127.0.0.1:") and sorted(own[1:]) == sorted(expected)
+            return (
+                len(own) == 11
+                and own[0].startswith("* connected from 127.0.0.1:")
+                and sorted(own[1:]) == sorted(expected)
+            )
 
         eventually("the conversation is in the log", is_there, SOON_SECONDS)
         if "secret" in self._herd.log("Clark"):

@@ -37,7 +37,10 @@ class Places(Group):
 
     def request(self) -> None:
         """the request is a Nearby Search with the digits as given"""
-        exchange(self._at, b"IAMAT digits -0.50+001.0 2\nWHATSAT asked 0.25 5\nWHATSAT digits 0.0100 5\nWHATSAT digits 12.34567 5\n")
+        exchange(
+            self._at,
+            b"IAMAT digits -0.50+001.0 2\nWHATSAT asked 0.25 5\nWHATSAT digits 0.0100 5\nWHATSAT digits 12.34567 5\n",
+        )
         path = "/maps/api/place/nearbysearch/json?location={}&radius={}&key=" + KEY
         equal("250 m", self._stub.asked("250"), [path.format("34.068930,-118.4451270", "250")])
         equal("10 m", self._stub.asked("10"), [path.format("-0.50,001.0", "10")])
@@ -61,7 +64,12 @@ class Places(Group):
 
     def verbatim(self) -> None:
         """spacing, order of keys, digits and escapes are those of Places"""
-        for body in b'{}', b'{"b":1.0e5,"a":[ ],"b":-0}', b'{ "results":\t[\r1 ] , "x":12345678901234567890.10}', b'{"results":{"a":[1,2]}}':
+        for body in (
+            b"{}",
+            b'{"b":1.0e5,"a":[ ],"b":-0}',
+            b'{ "results":\t[\r1 ] , "x":12345678901234567890.10}',
+            b'{"results":{"a":[1,2]}}',
+        ):
             self._check_body(answer(body), body)
 
     def newlines(self) -> None:
@@ -174,6 +182,11 @@ class Places(Group):
 
     def _check_refusal(self, what: str, body: bytes, status: str) -> None:
         said = json.loads(body)
-        shape = (said.get("html_attributions"), said.get("results"), said.get("status"), type(said.get("error_message")))
+        shape = (
+            said.get("html_attributions"),
+            said.get("results"),
+            said.get("status"),
+            type(said.get("error_message")),
+        )
         equal(f"what {what} comes to", shape, ([], [], status, str))
         equal(f"newlines of {what}", b"\n\n" in body[:-2], False)

@@ -123,7 +123,9 @@ class Streams(Group):
         self._stub.by_radius |= {"1001": answer_when(let_go, b'{"slow":1}'), "1002": answer(b'{"fast":1}')}
         line = exchange(self._at, b"IAMAT slow %s 1000\n" % PLACE)
         with Connection.to(self._at) as client:
-            client.send(b"before\nWHATSAT slow 1.001 5\nIAMAT behind +1-1 1\nWHATSAT slow 1.002 5\nWHATSAT behind 1 0\nafter\n")
+            client.send(
+                b"before\nWHATSAT slow 1.001 5\nIAMAT behind +1-1 1\nWHATSAT slow 1.002 5\nWHATSAT behind 1 0\nafter\n"
+            )
             equal("before it", client.line(), b"? before\n")
             eventually("the fast question is asked", lambda: bool(self._stub.asked("1002")))
             eventually("what is behind is known", lambda: exchange(self._at, b"WHATSAT behind 1 0\n").endswith(NOTHING))

@@ -36,8 +36,8 @@ final class Links {
     /** Lines that are put into one write, of what is live and of what brings a neighbour up to date. */
     private static final int LIVE_BATCH = 256;
     private static final int CATCH_UP_BATCH = 64;
-    private static final Pattern IS_HELLO =
-            Pattern.compile("[ \\t\\r\\f\\x0b]*HELLO[ \\t\\r\\f\\x0b]+herd/1[ \\t\\r\\f\\x0b]+([A-Za-z0-9._-]{1,63})([ \\t\\r\\f\\x0b].*)?", Pattern.DOTALL);
+    private static final Pattern IS_HELLO = Pattern.compile(
+            "_*HELLO_+herd/1_+([A-Za-z0-9.\\x5f-]{1,63})(_.*)?".replace("_", "[ \\t\\r\\f\\x0b]"), Pattern.DOTALL);
 
     private final String name;
     private final InetSocketAddress address;
@@ -237,7 +237,7 @@ final class Links {
             if (neighbour.name.equals(other) && other.compareTo(name) < 0) {
                 return neighbour;
             } else if (neighbour.name.equals(other)) {
-                throw new Refused(name + " dials " + other + ", not the other way round: the name that sorts first dials");
+                throw new Refused(name + " dials " + other + ": the name that sorts first dials");
             }
         }
         throw new Refused(other + " is no neighbour of " + name + " by its herd file");

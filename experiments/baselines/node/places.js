@@ -172,6 +172,11 @@ async function readAtMost(response, limit) {
  * @param {string} message
  */
 function refusal(status, message) {
-  const envelope = `{\n   "error_message" : ${JSON.stringify(message)},\n   "html_attributions" : [],\n   "results" : [],\n   "status" : "${status}"\n}`;
-  return new Body(Buffer.from(envelope));
+  const members = [
+    `"error_message" : ${JSON.stringify(message)}`,
+    '"html_attributions" : []',
+    '"results" : []',
+    `"status" : "${status}"`,
+  ];
+  return new Body(Buffer.from(`{\n   ${members.join(",\n   ")}\n}`));
 }
