@@ -14,12 +14,12 @@ use crate::io_log::Batch;
 /// Bytes that are read at a time: a few hundred commands, which take well below a millisecond.
 const INPUT: usize = 16 << 10;
 
-/// What one turn of one task works with. Every turn leaves it empty.
+/// What one turn of one task works with.
 #[derive(Debug)]
 pub(crate) struct Scratch {
     /// What was read.
     pub(crate) input: Box<[u8]>,
-    /// What the turn's one write takes.
+    /// What the turn's one write takes; empty when a turn begins.
     pub(crate) output: Vec<u8>,
     /// Lines for the log.
     pub(crate) log: Batch,
@@ -45,12 +45,17 @@ thread_local! {
     });
 }
 
-/// Runs a turn with this thread's buffers.
+/// Runs a turn with this thread's buffers. Whatever became of the turn before, an error and a panic
+/// included, its output is not this one's: one client's replies would be sent to another.
 ///
 /// # Panics
 /// If a turn starts another one.
 pub(crate) fn with<R>(turn: impl FnOnce(&mut Scratch) -> R) -> R {
-    SCRATCH.with(|scratch| turn(&mut scratch.borrow_mut()))
+    SCRATCH.with(|scratch| {
+        let mut scratch = scratch.borrow_mut();
+        scratch.output.clear();
+        turn(&mut scratch)
+    })
 }
 
 /// Reads what is there; 0 is the end of the stream.

@@ -243,7 +243,6 @@ impl<'s> Session<'s> {
             written = scratch::write_some(stream, cx, output)?;
         }
         self.answering.hand_over(output, written, tally);
-        output.clear();
         self.note_unread(written > 0);
         Ok(Some(progress))
     }

@@ -4,8 +4,8 @@ does not change. Fails where one is more than 3 % above what tests/instructions.
 
     python3 tests/instructions.py target/release/server [--pin]
 
-Each kind of message is sent twice: a few to warm up, and those and many more. The difference is
-what the many have cost, the log and the metrics included.
+Of each kind of message a few are sent to warm up, and then many are counted, with what the log and the
+metrics cost. Starting and stopping is left out: both do what they do for some time, not a number of times.
 """
 
 import contextlib
@@ -21,7 +21,7 @@ from pathlib import Path
 
 PINS = Path(__file__).with_suffix(".toml")
 ALLOWED = 1.03
-# What runs by time, such as the log's thread, makes up to 2 %: what is too much is measured again.
+# What runs by time, such as the log's thread, makes up to half a percent: what is too much is measured again.
 RETRIES = 2
 WARM_UP, MEASURED = 2_000, 20_000
 PATIENCE = 60.0
@@ -88,21 +88,31 @@ class Clark:
         self.bona.receive(2)
         self.client = Lines(socket.create_connection(("127.0.0.1", ports[3]), PATIENCE))
 
+    def control(self, option):
+        command = ["callgrind_control", option, str(self.process.pid)]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def instructions(self, talk):
+        """Instructions while something is said."""
+        self.control("--zero")
+        talk()
+        self.control("--dump")
+        part = self.profile.with_name(self.profile.name + ".1")
+        return int(re.search(r"^(?:summary|totals): (\d+)", part.read_text(), re.MULTILINE)[1])
+
     def stop(self):
-        """Instructions of the whole run."""
         self.process.terminate()
         _, words = self.process.communicate(timeout=PATIENCE)
         assert self.process.returncode == 0, words
-        return int(re.search(r"^(?:summary|totals): (\d+)", self.profile.read_text(), re.MULTILINE)[1])
 
 
-def batches(clark, message, count, size):
+def batches(clark, message, numbers, size):
     """Messages, some at a time; now and then the neighbours say that they live."""
-    for number, first in enumerate(range(0, count, size)):
-        if number % 100 == 0:
+    for first in range(0, len(numbers), size):
+        if first % (100 * size) == 0:
             clark.bona.send("PING\n")
             clark.jaquez.send("PING\n")
-        yield "".join(message(number) for number in range(first, min(first + size, count)))
+        yield "".join(message(number) for number in numbers[first : first + size])
 
 
 def operands(number):
@@ -110,23 +120,23 @@ def operands(number):
     return f"c{number % 1000}.load +34.068930-118.445127 {1_000_000_000 + number}.000000001\n"
 
 
-def iamat(clark, count, size):
-    for batch in batches(clark, lambda number: "IAMAT " + operands(number), count, size):
+def iamat(clark, numbers, size):
+    for batch in batches(clark, lambda number: "IAMAT " + operands(number), numbers, size):
         clark.client.send(batch)
         for connection in (clark.client, clark.bona, clark.jaquez):
             connection.receive(batch.count("\n"))
 
 
-def forwarded_at(clark, count, size):
-    for batch in batches(clark, lambda number: "AT Bona +0.000000001 " + operands(number), count, size):
+def forwarded_at(clark, numbers, size):
+    for batch in batches(clark, lambda number: "AT Bona +0.000000001 " + operands(number), numbers, size):
         clark.bona.send(batch)
         clark.jaquez.receive(batch.count("\n"))
 
 
-def whatsat(clark, count, size):
+def whatsat(clark, numbers, size):
     """Without Places. A reply has seven lines."""
-    iamat(clark, 1, 1)
-    for batch in batches(clark, lambda _: "WHATSAT c0.load 10 0\n", count, size):
+    iamat(clark, range(1), 1)
+    for batch in batches(clark, lambda _: "WHATSAT c0.load 10 0\n", numbers, size):
         clark.client.send(batch)
         clark.client.receive(7 * batch.count("\n"))
 
@@ -139,21 +149,18 @@ KINDS = {
 }
 
 
-def instructions(server, kind, count):
+def cost(server, kind):
+    """Instructions per message."""
     talk, size = KINDS[kind]
     with tempfile.TemporaryDirectory() as folder:
         clark = Clark(server, Path(folder))
         try:
-            talk(clark, count, size)
-            return clark.stop()
+            talk(clark, range(WARM_UP), size)
+            total = clark.instructions(lambda: talk(clark, range(WARM_UP, WARM_UP + MEASURED), size))
+            clark.stop()
+            return round(total / MEASURED)
         finally:
             clark.process.kill()
-
-
-def cost(server, kind):
-    """Instructions per message."""
-    few, many = (instructions(server, kind, count) for count in (WARM_UP, WARM_UP + MEASURED))
-    return round((many - few) / MEASURED)
 
 
 def main():

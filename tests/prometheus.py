@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Lets a real Prometheus scrape a real herd, and promtool judge what it scrapes.
 
-    python3 tests/prometheus.py target/release/server
+    python3 tests/prometheus.py target/release/server target/release/loadgen
 
 Needs `prometheus` and `promtool` (Debian: apt-get install prometheus).
 """
@@ -77,8 +77,25 @@ def check_page(name, page):
         assert f"# TYPE {metric} histogram\n" in page, f"{name}: {metric} is no histogram"
 
 
+def check_load(loadgen, herd):
+    """The load generator's own page, while it loads the herd."""
+    command = [loadgen, "--herd", herd, "--clients", "50", "--duration", "1h", "--metrics", "0"]
+    load = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    try:
+        url = next(line.split()[-1] for line in load.stderr if line.startswith("metrics at "))
+        seen = 'loadgen_replies_total{operation="iamat",server="Clark"} '
+        page = until("Clark is loaded", lambda: (page := get(url)) * (f"{seen}0\n" not in page))
+        checked = subprocess.run(["promtool", "check", "metrics"], input=page, text=True, capture_output=True)
+        assert checked.returncode == 0, f"{checked.stdout}{checked.stderr}"
+        assert seen in page and len(re.findall(r"^# TYPE loadgen_", page, re.M)) >= 15, page
+        print("promtool: the load generator's metrics are clean")
+    finally:
+        load.kill()
+        load.wait()
+
+
 def main():
-    server = sys.argv[1] if len(sys.argv) > 1 else "target/release/server"
+    server, loadgen = sys.argv[1:]
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
         ports = free_ports(3 * len(NAMES) + 1)
@@ -104,6 +121,7 @@ def main():
                                            f"--web.listen-address=127.0.0.1:{scraper}"], stdout=words, stderr=words)
             try:
                 watch(at, scraper)
+                check_load(loadgen, folder / "herd.toml")
             finally:
                 prometheus.terminate()
                 prometheus.wait()

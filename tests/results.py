@@ -35,7 +35,7 @@ def load(server, loadgen, folder):
         herd = Path(folder) / "herd.toml"
         herd.write_text("[servers.Clark]\n" + "".join(f'{key} = "{value}"\n' for key, value in addresses.items()))
         out, log = Path(folder) / "out.json", Path(folder) / "run.hlog"
-        options = ["--clients", "50", "--interval", "20ms", "--whatsat", "20%", "--warm-up", "0s", "--duration", "2s"]
+        options = ["--clients", "50", "--rate", "1500..3500", "--garbage", "5%", "--whatsat", "20%", "--warm-up", "0s", "--duration", "2s"]
         options += ["--max-lag", "1h", "--herd", herd, "--out", out, "--hlog", log]
         subprocess.run([loadgen, *options], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         return json.loads(out.read_text()), log

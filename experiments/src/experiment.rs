@@ -17,7 +17,7 @@ pub use self::folder::{Folder, as_seen_from_here};
 pub use self::manifest::Manifest;
 pub(crate) use self::manifest::{kibibytes, proc_value};
 use crate::programs::{Programs, root};
-use crate::{beyond_capacity, faults, generator, heal, rolling_kill, stopped_neighbour};
+use crate::{beyond_capacity, faults, generator, ground, heal, rolling_kill, stopped_neighbour};
 
 /// An experiment, by the name that the command line has for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -34,6 +34,8 @@ pub enum Experiment {
     Generator,
     /// What an open and a closed loop say of a server that is asked for more than it can do.
     BeyondCapacity,
+    /// How fast and how small it all is, beside other programs.
+    Ground,
 }
 
 /// What every experiment is run with.
@@ -47,8 +49,15 @@ pub struct Surroundings {
 
 impl Experiment {
     /// All of them, in the order in which they run.
-    pub const ALL: [Self; 6] =
-        [Self::Heal, Self::StoppedNeighbour, Self::RollingKill, Self::Faults, Self::Generator, Self::BeyondCapacity];
+    pub const ALL: [Self; 7] = [
+        Self::Heal,
+        Self::StoppedNeighbour,
+        Self::RollingKill,
+        Self::Faults,
+        Self::Generator,
+        Self::BeyondCapacity,
+        Self::Ground,
+    ];
 
     /// Its name on the command line, of its TOML file and of its folders.
     #[must_use]
@@ -60,6 +69,7 @@ impl Experiment {
             Self::Faults => "faults",
             Self::Generator => "generator",
             Self::BeyondCapacity => "beyond-capacity",
+            Self::Ground => "ground",
         }
     }
 
@@ -81,6 +91,7 @@ impl Experiment {
             Self::Faults => faults::run(surroundings).await,
             Self::Generator => generator::run(surroundings).await,
             Self::BeyondCapacity => beyond_capacity::run(surroundings).await,
+            Self::Ground => ground::run(surroundings).await,
         }
     }
 }

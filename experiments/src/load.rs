@@ -3,14 +3,18 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
+use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, ensure};
 use loadgen::report::Report;
 use loadgen::series::Second;
 use tokio::process::{Child, Command};
+use tokio::time::{Instant, sleep};
 
 /// Characters of a wrong answer that are shown.
 const SHOWN: usize = 160;
+/// How often its series is looked at.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// What the load generator is to do.
 #[derive(Debug)]
@@ -86,6 +90,27 @@ impl Load<'_> {
 }
 
 impl Loading {
+    /// Waits for the first line of its series, a second after its clients began to send; returns
+    /// when they did. Nothing if it ended before.
+    ///
+    /// # Errors
+    /// If the series cannot be read.
+    pub async fn began(&mut self) -> anyhow::Result<Option<Instant>> {
+        loop {
+            let lines = fs::read_to_string(&self.files.series).unwrap_or_default();
+            if let Some((line, _)) = lines.split_once('\n') {
+                let second: Second = serde_json::from_str(line)?;
+                let now = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default().as_secs_f64();
+                let ago = Duration::from_secs_f64((now - second.time + second.elapsed).max(0.0));
+                return Ok(Instant::now().checked_sub(ago));
+            }
+            if self.child.try_wait()?.is_some() {
+                return Ok(None);
+            }
+            sleep(LOOK).await;
+        }
+    }
+
     /// Its process number, while it runs.
     #[must_use]
     pub fn id(&self) -> Option<u32> {

@@ -6,8 +6,9 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand, ValueEnum};
 use experiments::demo::{self, DemoOptions};
 use experiments::experiment::{Experiment, Surroundings};
-use experiments::null_responder;
 use experiments::programs::Programs;
+use experiments::redis::{self, RedisLoadOptions};
+use experiments::{byte_relay, null_responder};
 
 /// Runs the herd under load and reports what it measured.
 #[derive(Debug, Parser)]
@@ -51,6 +52,18 @@ enum Command {
         #[arg(long, default_value = "Clark")]
         name: String,
     },
+    /// One of the processes in a row that pass bytes on. It says `ready` and where it listens.
+    #[command(hide = true)]
+    ByteRelay {
+        /// Where it is to listen.
+        address: SocketAddr,
+        /// Where the next one is.
+        #[arg(long)]
+        next: Option<SocketAddr>,
+    },
+    /// Loads Redis as the load generator loads a herd, and says what it has found as JSON.
+    #[command(hide = true)]
+    RedisLoad(RedisLoadOptions),
 }
 
 /// An experiment, or all of them.
@@ -81,8 +94,10 @@ async fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Demo { clients, duration, keep } => demo::run(&DemoOptions { clients, duration, keep }).await,
         Command::Run { name, quick } => run(name, quick).await,
-        // It has a thread and an event loop of its own; nothing else runs on this one.
+        // These have threads and event loops of their own; nothing else runs on this one.
         Command::NullResponder { address, name } => null_responder::program(address, &name).map(|()| true),
+        Command::ByteRelay { address, next } => byte_relay::program(address, next).map(|()| true),
+        Command::RedisLoad(options) => redis::program(&options).map(|()| true),
     };
     match done {
         Ok(true) => ExitCode::SUCCESS,

@@ -57,9 +57,10 @@ impl Drop for MemoryWatch {
     }
 }
 
-/// The memory of a process that is resident, if it runs.
+/// The memory of a process that is resident, in MiB, if it runs.
+#[must_use]
 #[allow(clippy::cast_precision_loss)]
-fn resident_mib(process: u32) -> Option<f64> {
+pub fn resident_mib(process: u32) -> Option<f64> {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
     let value = crate::experiment::proc_value(&status, "VmRSS")?;
     crate::experiment::kibibytes(value).map(|kibibytes| kibibytes as f64 / 1024.0)

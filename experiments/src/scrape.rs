@@ -72,6 +72,18 @@ pub async fn get(address: &str, path: &str) -> anyhow::Result<String> {
     Ok(body.to_owned())
 }
 
+/// Gets the metrics of servers, one text behind the other.
+///
+/// # Errors
+/// If one cannot be had.
+pub async fn all_metrics(addresses: &[String]) -> anyhow::Result<String> {
+    let mut all = String::new();
+    for address in addresses {
+        all += &get(address, "/metrics").await?;
+    }
+    Ok(all)
+}
+
 /// Gets a server's status.
 ///
 /// # Errors

@@ -4,7 +4,7 @@
 //! - [`plan`]: what a run is to do; [`run`]: from connecting to the last look; [`search`]: which
 //!   rates to try to find the highest
 //! - [`movement`], [`wire`], `digits`: where clients are, and how that is said
-//! - `worker`, `connection`, `timer`, `clock`: a thread of clients, one event loop
+//! - `worker`, `connection`, [`timer`], `clock`: a thread of clients, one event loop
 //! - [`oracle`]: what servers must and may answer
 //! - [`probe`]: how long an update takes from server to server
 //! - [`measure`], [`record`], [`steps`], [`live`]: what was measured, in all, as the rate changed,
@@ -35,7 +35,7 @@ pub mod series;
 pub mod slo;
 pub mod steps;
 pub mod stored;
-mod timer;
+pub mod timer;
 pub mod watch;
 pub mod wire;
 mod worker;

@@ -184,10 +184,11 @@ impl Probe {
         self.live.saw(&mut self.recent);
     }
 
-    /// Writes an update at its origin and asks the others for it.
+    /// Writes an update at its origin and asks the others for it, unless the tap watches alone.
     fn write(&mut self, origin: usize, stamp: u64, measured: bool, clock: RunClock) {
         self.seen.writes += u64::from(measured);
-        let others = (0..self.connections.len()).filter(|&server| server != origin);
+        let asks = self.plan.tap.as_ref().is_none_or(|tap| !tap.alone);
+        let others = (0..self.connections.len()).filter(|&server| asks && server != origin);
         let Some(connection) = &mut self.connections[origin] else {
             self.seen.broken += u64::from(measured) * others.count() as u64;
             self.tap.iter().filter(|_| measured).for_each(Tap::not_written);

@@ -13,18 +13,24 @@ use rustix::time::{
 
 /// Fires once, with the resolution of the kernel's high-resolution timers.
 #[derive(Debug)]
-pub(crate) struct Timer(OwnedFd);
+pub struct Timer(OwnedFd);
 
 impl Timer {
     /// A timer that is not set, and whose events have the given token.
-    pub(crate) fn new(registry: &Registry, token: Token) -> io::Result<Self> {
+    ///
+    /// # Errors
+    /// If the system gives none.
+    pub fn new(registry: &Registry, token: Token) -> io::Result<Self> {
         let timer = timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC)?;
         registry.register(&mut SourceFd(&timer.as_raw_fd()), token, Interest::READABLE)?;
         Ok(Self(timer))
     }
 
     /// Lets it fire after `delay`, and not at any moment set before.
-    pub(crate) fn set(&self, delay: Duration) -> io::Result<()> {
+    ///
+    /// # Errors
+    /// If the system refuses that.
+    pub fn set(&self, delay: Duration) -> io::Result<()> {
         // A time of zero would switch the timer off.
         let delay = delay.max(Duration::from_nanos(1));
         let it_value =
@@ -37,7 +43,10 @@ impl Timer {
 }
 
 /// Waits for events. A signal, such as the one that goes on after a stop, is none.
-pub(crate) fn wait(poll: &mut Poll, events: &mut Events, timeout: Option<Duration>) -> io::Result<()> {
+///
+/// # Errors
+/// If the system cannot wait.
+pub fn wait(poll: &mut Poll, events: &mut Events, timeout: Option<Duration>) -> io::Result<()> {
     match poll.poll(events, timeout) {
         Err(error) if error.kind() == io::ErrorKind::Interrupted => {
             events.clear();

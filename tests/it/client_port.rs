@@ -27,6 +27,20 @@ async fn the_assignments_example() {
     assert_eq!(exchange_text(herd.clients_at(0), iamat).await, expected);
 }
 
+#[tokio::test]
+async fn replies_to_a_connection_that_is_reset_are_nobody_elses() {
+    let (herd, _) = with_clock(0).await;
+    for _ in 0..20 {
+        let mut gone = herd.client(0).await;
+        assert_eq!(gone.ask("hello\n").await, "? hello\n");
+        gone.send("a secret\n").await;
+        // Closing then resets the connection: the server reads the line and cannot write the reply.
+        socket2::SockRef::from(&gone.stream).set_linger(Some(Duration::ZERO)).unwrap();
+        drop(gone);
+        assert_eq!(exchange_text(herd.clients_at(0), "mine\n").await, "? mine\n");
+    }
+}
+
 /// Against arithmetic that shares nothing with the server's: 128-bit integers and `format!`.
 #[tokio::test]
 async fn the_nine_decimals_are_exact() {

@@ -30,6 +30,7 @@ async fn every_option_that_the_documents_name_exists() {
         "--seconds",
         "--test",
         "--nocapture",
+        "--quick",
     ];
     let of_loadgen = [
         "--clients",
@@ -43,7 +44,13 @@ async fn every_option_that_the_documents_name_exists() {
         "--hlog",
         "--hgrm",
         "--shard",
+        "--scenario",
+        "--roam",
+        "--garbage",
+        "--find-max",
         "--tap",
+        "--metrics",
+        "--source",
     ];
     for name in ["README.md", "ARCHITECTURE.md", "PROTOCOL.md", "CONTRIBUTING.md"] {
         let text = document(name);

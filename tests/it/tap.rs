@@ -20,7 +20,11 @@ fn plan(herd: &RunningHerd, name: &str) -> Plan {
         duration: Duration::from_secs(2),
         max_lag: Duration::MAX,
         probe: Some(Duration::from_millis(10)),
-        tap: Some(TapPlan { name: name.into(), peers: (0..5).map(|server| herd.peers_at(server)).collect() }),
+        tap: Some(TapPlan {
+            name: name.into(),
+            peers: (0..5).map(|server| herd.peers_at(server)).collect(),
+            alone: false,
+        }),
         ..Plan::new(servers, (0..5).map(hops).collect(), 50, "tapped".into())
     }
 }

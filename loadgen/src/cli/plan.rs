@@ -71,7 +71,7 @@ impl Run {
             bail!("--tap {name} is the name of a server: an observer needs one of its own");
         }
         let peers = herd.servers().iter().map(|server| resolve(&server.peers)).collect::<anyhow::Result<_>>()?;
-        Ok(self.shard.is_first().then(|| TapPlan { name: name.to_string(), peers }))
+        Ok(self.shard.is_first().then(|| TapPlan { name: name.to_string(), peers, alone: self.no_ask }))
     }
 
     fn pace(&self, duration: Duration) -> anyhow::Result<Pace> {

@@ -113,6 +113,10 @@ pub(crate) struct Run {
     /// all updates: the servers' herd file must have observers = ["NAME"].
     #[arg(long, help_heading = CHECKS, value_name = "NAME", conflicts_with = "no_probe", value_parser = observer_name)]
     pub(super) tap: Option<Name>,
+    /// Let the tap alone watch the probe's writes: no server is asked for them, so no question is
+    /// in the way of what they push.
+    #[arg(long, requires = "tap")]
+    pub(super) no_ask: bool,
     /// No propagation probe.
     #[arg(long, help_heading = CHECKS)]
     pub(super) no_probe: bool,

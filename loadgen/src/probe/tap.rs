@@ -38,6 +38,9 @@ pub struct TapPlan {
     pub name: String,
     /// Where servers listen for links, in the order of the plan's servers.
     pub peers: Vec<SocketAddr>,
+    /// Whether it alone watches the probe's writes: nobody is asked, and so no question keeps a
+    /// server from pushing.
+    pub alone: bool,
 }
 
 /// The tap, as the probe knows it: told of what is written, it tells at the end what it has seen.

@@ -67,6 +67,17 @@ fn what_is_pushed_late_is_seen_late_and_at_that_server_only() {
 }
 
 #[test]
+fn a_tap_alone_sees_all_and_nobody_is_asked() {
+    let servers = Observed::start(Manner::Late(Duration::from_millis(1)));
+    let run = run(&servers, &["--duration", "300ms", "--no-ask"]);
+    assert_eq!(run.code, Some(0), "{}{}", run.table, run.words);
+    let seen = run.report.as_ref().unwrap().propagation.as_ref().unwrap();
+    assert_eq!(tap(&run).pairs.iter().map(|pair| pair.latency.count).sum::<u64>(), 2 * seen.writes);
+    assert!(seen.writes > 0 && seen.lost == 0, "{seen:?}");
+    assert!(seen.pairs.iter().all(|pair| pair.latency.count == 0), "{seen:?}");
+}
+
+#[test]
 fn what_is_never_pushed_is_lost_and_fails_the_run() {
     let servers = Observed::start(Manner::Loses);
     let run = run(&servers, &["--duration", "200ms"]);

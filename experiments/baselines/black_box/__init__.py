@@ -1,0 +1,1 @@
+"""Checks of servers from outside: processes, sockets and log files, nothing of their code."""
