@@ -3,16 +3,21 @@
 
     python3 tests/results.py target/release/server target/release/loadgen [RESULT…]
 
-Loads a server for two seconds, and expects that the result is as its schema says, and the same counts
+Loads a server for two seconds, and once more until the terminal is taken away; expects that the result is as its schema says, and the same counts
 and percentiles in it, in the histogram that is stored in it, and in the interval log. Other results that
 are named are held against the schema, too.
 """
 
+import fcntl
 import json
 import math
+import os
+import pty
+import struct
 import subprocess
 import sys
 import tempfile
+import termios
 from pathlib import Path
 
 import jsonschema
@@ -25,7 +30,7 @@ PERCENTILES = {"p50": 50.0, "p90": 90.0, "p99": 99.0, "p99_9": 99.9, "max": 100.
 
 
 def load(server, loadgen, folder):
-    """Runs one server and the load generator; returns the result and the log's path."""
+    """Runs one server and the load generator twice; returns the first result and its log's path, and the other result."""
     anywhere = "127.0.0.1:0"
     command = [server, "Clark", "--places-url", "mock", "--log-dir", folder]
     command += ["--clients", anywhere, "--peers", anywhere, "--metrics", anywhere]
@@ -38,10 +43,26 @@ def load(server, loadgen, folder):
         options = ["--clients", "50", "--rate", "1500..3500", "--garbage", "5%", "--whatsat", "20%", "--warm-up", "0s", "--duration", "2s"]
         options += ["--max-lag", "1h", "--herd", herd, "--out", out, "--hlog", log]
         subprocess.run([loadgen, *options], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        return json.loads(out.read_text()), log
+        return json.loads(out.read_text()), log, hang_up(loadgen, herd, folder)
     finally:
         process.terminate()
         process.wait(timeout=10)
+
+
+def hang_up(loadgen, herd, folder):
+    """Takes the terminal away from a run that is shown on it; returns the result of what was measured by then."""
+    out = Path(folder) / "hung-up.json"
+    process, terminal = pty.fork()
+    if process == 0:
+        fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+        options = ["--clients", "20", "--warm-up", "0s", "--duration", "1h", "--max-lag", "1h", "--herd", herd]
+        os.execve(loadgen, [loadgen, *options, "--out", out], {"TERM": "xterm"})
+    shown = b""
+    while b"measure" not in shown:
+        shown += os.read(terminal, 1 << 16)
+    os.close(terminal)
+    os.waitpid(process, 0)
+    return json.loads(out.read_text())
 
 
 def logged(path, tag):
@@ -77,8 +98,10 @@ def main():
     for other in others:
         jsonschema.validate(json.loads(Path(other).read_text()), schema)
     with tempfile.TemporaryDirectory() as folder:
-        report, log = load(server, loadgen, folder)
+        report, log, early = load(server, loadgen, folder)
         jsonschema.validate(report, schema)
+        jsonschema.validate(early, schema)
+        assert 0 < early["plan"]["duration_s"] < 3600 and early["counts"]["wrong"] == 0, early["counts"]
         for operation in ["iamat", "whatsat"]:
             summary = report[operation]["response"]
             assert summary["count"] > 100, summary

@@ -8,7 +8,7 @@ mod progress;
 mod view;
 mod watcher;
 
-use std::io::{ErrorKind, Write, stdout};
+use std::io::{ErrorKind, Write, stderr, stdout};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -34,8 +34,7 @@ fn main() -> ExitCode {
     let arguments = match cli::arguments(std::env::args_os().collect()) {
         Ok(arguments) => arguments,
         Err(error) => {
-            eprintln!("loadgen: {error:#}");
-            return ExitCode::FAILURE;
+            return failed(&error);
         }
     };
     let cli = Cli::parse_from(arguments);
@@ -59,11 +58,14 @@ fn main() -> ExitCode {
             page.map(|()| ExitCode::SUCCESS).context("cannot print the manual page")
         }
     };
-    done.unwrap_or_else(|error| {
-        eprintln!("loadgen: {error:#}");
-        let is_left = matches!(error.downcast_ref(), Some(RunError::Left));
-        if is_left { ExitCode::from(LEFT) } else { ExitCode::FAILURE }
-    })
+    done.unwrap_or_else(|error| failed(&error))
+}
+
+/// Says what went wrong, if anybody is there to read it.
+fn failed(error: &anyhow::Error) -> ExitCode {
+    let _ = writeln!(stderr(), "loadgen: {error:#}");
+    let is_left = matches!(error.downcast_ref(), Some(RunError::Left));
+    if is_left { ExitCode::from(LEFT) } else { ExitCode::FAILURE }
 }
 
 /// The exit code of a run.

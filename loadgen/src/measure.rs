@@ -49,9 +49,10 @@ impl Latencies {
         self.lag.saturating_record_n(written.saturating_sub(due), count);
     }
 
-    /// Records an operation that was given up.
-    pub fn record_timeout(&mut self, due: u64, given_up: u64) {
+    /// Records an operation that was given up. If this program sent it late, that counts.
+    pub fn record_timeout(&mut self, due: u64, written: u64, given_up: u64) {
         self.response.saturating_record(given_up.saturating_sub(due));
+        self.lag.saturating_record(written.saturating_sub(due));
         self.timeouts += 1;
     }
 

@@ -73,6 +73,8 @@ impl View {
         self.figures.look(moment, glance);
         let wish = match self.screen.asked_for_end()? {
             false => Wish::GoOn,
+            // Whatever takes the terminal away may say so more than once.
+            true if self.figures.ending && terminal::is_gone() => Wish::GoOn,
             true if self.figures.ending => Wish::Leave,
             true => Wish::End,
         };

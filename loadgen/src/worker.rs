@@ -242,7 +242,7 @@ impl Worker {
     fn tick(&mut self, now: u64) {
         let timeout = nanos(self.plan.timeout);
         let connected_before = std::mem::take(&mut self.connected);
-        for client in &mut self.clients {
+        for (number, client) in self.clients.iter_mut().enumerate() {
             match client
                 .connection
                 .take_if(|connection| connection.oldest().is_some_and(|oldest| oldest.due + timeout < now))
@@ -254,7 +254,9 @@ impl Worker {
                 None if client.connection.is_none() && client.reopen_at <= now => {
                     client.reopen_at = now + REOPEN;
                     // If that fails, the next attempt may not.
-                    let _ = client.open(&self.plan, self.poll.registry());
+                    if client.open(&self.plan, self.poll.registry()).is_ok() {
+                        self.schedule.begin_anew(number);
+                    }
                 }
                 None => {}
             }

@@ -91,7 +91,8 @@ impl HttpPlaces {
         if response.content_length().is_some_and(|length| length > MAX_BODY as u64) {
             return Err(FetchError::TooLarge);
         }
-        let mut body = Vec::new();
+        let length = response.content_length().and_then(|length| usize::try_from(length).ok()).unwrap_or_default();
+        let mut body = Vec::with_capacity(length);
         while let Some(chunk) = response.chunk().await.map_err(transport)? {
             if body.len() + chunk.len() > MAX_BODY {
                 return Err(FetchError::TooLarge);

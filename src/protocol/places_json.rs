@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use memchr::memmem;
 use serde::de::{Deserializer as _, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
@@ -57,12 +58,15 @@ impl PlacesBody {
 
 /// Drops every newline that follows a newline, and those at both ends of the bytes.
 fn collapse_newlines(bytes: &mut Vec<u8>) {
-    let mut previous = b'\n';
-    bytes.retain(|&byte| {
-        let keep = !(byte == b'\n' && previous == b'\n');
-        previous = byte;
-        keep
-    });
+    // Most bodies have none of them, and to find that out takes a fraction of looking at each byte.
+    if bytes.starts_with(b"\n") || memmem::find(bytes, b"\n\n").is_some() {
+        let mut previous = b'\n';
+        bytes.retain(|&byte| {
+            let keep = !(byte == b'\n' && previous == b'\n');
+            previous = byte;
+            keep
+        });
+    }
     if bytes.last() == Some(&b'\n') {
         bytes.pop();
     }

@@ -144,9 +144,8 @@ impl Answering {
     }
 
     fn is_victim(&mut self, id: &str) -> bool {
-        let fault = self.fault;
-        let is_new = |victims: &HashSet<String>| !victims.contains(id);
-        if matches!(fault, Fault::Forgets | Fault::KeepsToItself) && is_new(&self.victims) && self.does(fault) {
+        let is_about_clients = matches!(self.fault, Fault::Forgets | Fault::KeepsToItself);
+        if is_about_clients && !self.victims.contains(id) && self.does(self.fault) {
             self.victims.insert(id.to_owned());
         }
         self.victims.contains(id)

@@ -30,7 +30,8 @@ static HOOK: Once = Once::new();
 
 /// The terminal behind standard error, while the view has it.
 pub(super) struct Screen {
-    terminal: Terminal<CrosstermBackend<BufWriter<Stderr>>>,
+    /// There until this is dropped.
+    terminal: Option<Terminal<CrosstermBackend<BufWriter<Stderr>>>>,
     /// Whether a signal asked for an end.
     signalled: Arc<AtomicBool>,
     /// Whether signals end the program at once, as they do without a view.
@@ -67,7 +68,7 @@ impl Screen {
         }
         let terminal = Terminal::new(CrosstermBackend::new(BufWriter::new(stderr())))?;
         // From here on it is given back when this is dropped.
-        let screen = Self { terminal, signalled, released };
+        let screen = Self { terminal: Some(terminal), signalled, released };
         TAKEN.store(true, Ordering::SeqCst);
         terminal::enable_raw_mode()?;
         execute!(stderr(), EnterAlternateScreen, Hide)?;
@@ -96,13 +97,19 @@ impl Screen {
         if !TAKEN.load(Ordering::SeqCst) {
             return Err(io::Error::other("a panic has given the terminal back"));
         }
-        self.terminal.draw(|frame| draw(frame.buffer_mut()))?;
+        if let Some(terminal) = &mut self.terminal {
+            terminal.draw(|frame| draw(frame.buffer_mut()))?;
+        }
         Ok(())
     }
 }
 
 impl Drop for Screen {
     fn drop(&mut self) {
+        if is_gone() {
+            // When it is dropped it says that it cannot show the cursor, and panics as it cannot say so.
+            std::mem::forget(self.terminal.take());
+        }
         give_back();
         self.released.store(true, Ordering::SeqCst);
     }
@@ -114,7 +121,7 @@ fn is_in_foreground() -> bool {
 }
 
 /// Whether there is no terminal any more behind standard error.
-fn is_gone() -> bool {
+pub(super) fn is_gone() -> bool {
     let stderr = stderr();
     let mut terminal = [PollFd::new(&stderr, PollFlags::empty())];
     let now = Timespec { tv_sec: 0, tv_nsec: 0 };

@@ -162,7 +162,11 @@ impl Judge {
         self.recent.servers[server].timeouts += under_way.len() as u64;
         for expected in under_way {
             if self.measured.contains(&expected.due) {
-                self.record.latencies(expected.command.operation()).record_timeout(expected.due, now);
+                self.record.latencies(expected.command.operation()).record_timeout(
+                    expected.due,
+                    expected.written().unwrap_or(now),
+                    now,
+                );
                 self.record.steps.record(expected.due - self.measured.start, now - expected.due, 1);
             }
         }

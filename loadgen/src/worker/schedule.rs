@@ -12,8 +12,9 @@ use crate::plan::{Course, Pace, Plan, Spacing};
 pub(super) enum Schedule {
     /// Times depend on the seed alone.
     Open(Open),
-    /// Clients that have yet to send their first commands; all later ones follow replies.
-    Closed { first: Vec<usize> },
+    /// Clients that have yet to send their first commands on a connection; all later ones follow
+    /// replies.
+    Closed { first: Vec<usize>, pipeline: usize },
 }
 
 #[derive(Debug)]
@@ -37,7 +38,7 @@ impl Schedule {
             }
             Pace::Closed { pipeline } => {
                 let first = (0..clients).flat_map(|client| std::iter::repeat_n(client, pipeline)).collect();
-                Self::Closed { first }
+                Self::Closed { first, pipeline }
             }
         }
     }
@@ -46,7 +47,7 @@ impl Schedule {
     pub(super) fn take_due(&mut self, now: u64) -> Option<(usize, u64)> {
         match self {
             Self::Open(open) => open.take_due(now),
-            Self::Closed { first } => Some((first.pop()?, now)),
+            Self::Closed { first, .. } => Some((first.pop()?, now)),
         }
     }
 
@@ -55,6 +56,13 @@ impl Schedule {
         match self {
             Self::Open(open) => open.next.peek().map(|Reverse((due, _))| *due),
             Self::Closed { .. } => None,
+        }
+    }
+
+    /// A client has a new connection, on which no reply is due that would let it send again.
+    pub(super) fn begin_anew(&mut self, client: usize) {
+        if let Self::Closed { first, pipeline } = self {
+            first.extend(std::iter::repeat_n(client, *pipeline));
         }
     }
 
@@ -159,10 +167,13 @@ mod tests {
 
     #[test]
     fn a_closed_schedule_fills_the_pipelines_once() {
-        let mut schedule = Schedule::Closed { first: vec![0, 0, 1, 1] };
+        let mut schedule = Schedule::Closed { first: vec![0, 0, 1, 1], pipeline: 2 };
         let mut first: Vec<usize> = std::iter::from_fn(|| schedule.take_due(7)).map(|(client, _)| client).collect();
         first.sort_unstable();
         assert_eq!(first, [0, 0, 1, 1]);
         assert_eq!(schedule.next_due(), None);
+        schedule.begin_anew(1);
+        let again: Vec<usize> = std::iter::from_fn(|| schedule.take_due(9)).map(|(client, _)| client).collect();
+        assert_eq!(again, [1, 1]);
     }
 }

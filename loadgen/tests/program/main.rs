@@ -11,7 +11,7 @@ use std::process::{Command, Output, Stdio};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use loadgen::fake::{Fake, Fault};
+use loadgen::fake::{Behaviour, Fake, Fault};
 use loadgen::report::Report;
 use loadgen::series::{Phase, Second};
 use rustix::process::{Pid, Signal, kill_process};
@@ -111,6 +111,18 @@ fn the_closed_loop_keeps_so_many_commands_under_way() {
     let shares = &report.generator.busy;
     assert!(shares.len() == 2 && shares.iter().all(|share| (0.0..=1.0).contains(share)), "{shares:?}");
     assert!(report.iamat.response.min > 0.0, "nothing is sent before the run's clock goes");
+}
+
+#[test]
+fn a_closed_loop_goes_on_where_its_connection_broke() {
+    // Each connection is closed once, under its first commands.
+    let fault = Behaviour { fault: Fault::HangsUp, times: 20, ..Behaviour::default() };
+    let server = Fake::behaving(fault).unwrap();
+    let folder = TempDir::new().unwrap();
+    let options = ["--closed", "--pipeline", "2", "--whatsat", "0%", "--no-verify"];
+    let run = finished(&folder, loadgen(&folder, server.port, &options).output().unwrap());
+    let counts = run.report.unwrap().counts;
+    assert!(counts.failed > 0 && counts.wrong == 0 && counts.answered > 1000, "{}", run.table);
 }
 
 #[test]
