@@ -34,7 +34,8 @@ impl Busy {
         if now >= begin && self.begin.is_none() {
             self.begin = Some(look());
         }
-        if now >= end && self.end.is_none() {
+        // A run that is ended early may end before it measures.
+        if now >= end && self.begin.is_some_and(|begin| begin.now < now) && self.end.is_none() {
             self.end = Some(look());
         }
     }
@@ -43,7 +44,7 @@ impl Busy {
     pub(super) fn shares(&self) -> Shares {
         let (Some(begin), Some(end)) = (self.begin, self.end) else { return Shares::default() };
         #[allow(clippy::cast_precision_loss)]
-        let share = |part: u64| (part as f64 / (end.now - begin.now).max(1) as f64).min(1.0);
+        let share = |part: u64| (part as f64 / (end.now - begin.now) as f64).min(1.0);
         Shares { busy: share(end.busy - begin.busy), waited: share(end.waited.saturating_sub(begin.waited)) }
     }
 }
@@ -56,6 +57,15 @@ fn waited() -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_run_that_ends_before_it_measures_has_no_shares() {
+        let mut busy = Busy::default();
+        busy.look(5, 10, 4);
+        busy.look(12, 10, 4);
+        busy.look(12, 10, 4);
+        assert_eq!(busy.shares(), Shares::default());
+    }
 
     #[test]
     fn shares_are_of_the_time_between_the_looks() {
