@@ -31,6 +31,9 @@ impl Fetch for Silent {
 }
 
 /// A session in simulated time, over a pipe that holds so many bytes each way.
+/// Bytes of a session between two turns.
+const SESSION: usize = 552;
+
 struct Bench {
     client: DuplexStream,
     session: JoinHandle<Closed>,
@@ -43,17 +46,32 @@ fn bench(pipe: usize) -> Bench {
 }
 
 fn bench_with(pipe: usize, limits: Limits) -> Bench {
-    let herd = Herd::built_in();
-    let metrics = Metrics::register(&recorder(&herd.servers()[3].name), &herd, &neighbour_names(&herd, 3));
     let asked = Arc::default();
-    let places = Places::new(Silent(Arc::clone(&asked)), Duration::from_secs(3600), 1000, metrics.places.clone());
-    let node = Arc::new(Node::new(&herd, 3, &limits, Clock::system(), metrics, IoLog::disabled()));
-    let service = Arc::new(Service::new(node, places, limits, false));
+    let service = service(limits, &asked);
     let (client, mut theirs) = duplex(pipe);
     let stop = CancellationToken::new();
     let stopped = stop.clone();
     let session = tokio::spawn(async move { session::run(&mut theirs, &service, 1, &stopped).await });
     Bench { client, session, asked, stop }
+}
+
+fn service(limits: Limits, asked: &Arc<AtomicUsize>) -> Service {
+    let herd = Herd::built_in();
+    let metrics = Metrics::register(&recorder(&herd.servers()[3].name), &herd, &neighbour_names(&herd, 3));
+    let places = Silent(Arc::clone(asked));
+    let places = Places::new(places, Duration::from_secs(3600), 1000, metrics.places.clone());
+    let node = Arc::new(Node::new(&herd, 3, &limits, Clock::system(), metrics, IoLog::disabled()));
+    Service::new(node, places, limits, false)
+}
+
+/// There is one for each connection, so a byte here is a megabyte of a million clients.
+#[tokio::test]
+async fn a_session_takes_no_more_memory_than_it_did() {
+    let (_client, mut theirs) = duplex(64);
+    let service = service(Limits::default(), &Arc::default());
+    let stop = CancellationToken::new();
+    let size = size_of_val(&session::run(&mut theirs, &service, 1, &stop));
+    assert!(size <= SESSION, "{size} bytes, {SESSION} are pinned");
 }
 
 async fn line(client: &mut DuplexStream) -> String {
